@@ -1,0 +1,68 @@
+/* See publish.h. */
+#include "core/publish.h"
+
+#include "core/cleanup.h"
+#include "core/fs.h"
+#include "core/path.h"
+#include "core/str.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int write_temp(int dirfd, const char *temp, const void *data, size_t len, mode_t mode, int flags)
+{
+        _cleanup_close_ int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = nxc_write_all(fd, data, len);
+        if (r < 0)
+                return r;
+        if (fchmod(fd, mode) < 0)
+                return -errno;
+        if ((flags & NXC_PUBLISH_SYNC) && fsync(fd) < 0)
+                return -errno;
+        return 0;
+}
+
+static int sync_parent(int dirfd, const char *name)
+{
+        const char *base = nxc_path_basename(name);
+        _cleanup_free_ char *parent = base == name ? strdup(".") : strndup(name, (size_t)(base - name));
+        _cleanup_close_ int fd = -EBADF;
+
+        if (!parent)
+                return -ENOMEM;
+        fd = openat(dirfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fsync(fd) < 0)
+                return -errno;
+        return 0;
+}
+
+int nxc_publish_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode, int flags,
+        struct nxc_error *err)
+{
+        static unsigned counter;
+        _cleanup_free_ char *temp = nxc_strf(
+                "%s.tmp-%d-%u", name, (int)getpid(), __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
+        int r;
+
+        if (!temp)
+                return nxc_oom(err);
+        r = write_temp(dirfd, temp, data, len, mode, flags);
+        if (r == 0 &&
+                renameat2(dirfd, temp, dirfd, name, (flags & NXC_PUBLISH_EXCLUSIVE) ? RENAME_NOREPLACE : 0) < 0)
+                r = -errno;
+        if (r < 0) {
+                unlinkat(dirfd, temp, 0);
+                return nxc_fail(err, -r, "write '%s'", name);
+        }
+        if (flags & NXC_PUBLISH_SYNC) {
+                r = sync_parent(dirfd, name);
+                if (r < 0)
+                        return nxc_fail(err, -r, "flush the directory of '%s'", name);
+        }
+        return 0;
+}
