@@ -1,0 +1,29 @@
+/* JSON: strict parsing with a size cap and a place in errors, and small getters. Uses jansson. */
+#pragma once
+
+#include "core/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+static inline void nxc_json_decrefp(json_t **j)
+{
+        json_decref(*j);
+        *j = NULL;
+}
+#define _cleanup_json_ __attribute__((cleanup(nxc_json_decrefp)))
+
+#define NXC_JSON_MAX_DEPTH 64 /* no document of ours nests deeper; jansson recurses per level */
+
+/* Duplicate keys, trailing text, bad UTF-8, NUL and deep nesting are refused: InvalidJson with line and column. */
+int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err);
+/* Reads a file of at most limit bytes and parses it. */
+int nxc_json_load_at(int dirfd, const char *path, size_t limit, json_t **ret, struct nxc_error *err);
+/* Compact, or indented; malloc'ed. NULL: out of memory. */
+char *nxc_json_format(const json_t *j, bool indent);
+
+/* A member by dotted path ("process.user.uid"), borrowed; NULL when absent. */
+json_t *nxc_json_get(const json_t *j, const char *dotted);
+/* The string there, borrowed; NULL when absent or not a string. */
+const char *nxc_json_str(const json_t *j, const char *dotted);

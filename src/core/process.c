@@ -1,0 +1,251 @@
+/* See process.h. vfork semantics come from posix_spawn; fds are kept out of the child by O_CLOEXEC, which everything
+ * of ours carries, so the child only inherits 0, 1, 2 and the preserved ones. */
+#include "core/process.h"
+
+#include "core/cleanup.h"
+#include "core/path.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define CAPTURE_LIMIT (1024 * 1024) /* more of a child's words than this helps nobody */
+
+static const char *const default_env[] = { "PATH=" SYSTEM_PATH, NULL };
+
+int nxc_process_find(const char *name, char **ret_path)
+{
+        const char *dir = SYSTEM_PATH;
+
+        if (strchr(name, '/')) {
+                if (access(name, X_OK) < 0)
+                        return -errno;
+                *ret_path = strdup(name);
+                return *ret_path ? 0 : -ENOMEM;
+        }
+        while (*dir) {
+                size_t n = strcspn(dir, ":");
+                char *p = nxc_strf("%.*s/%s", (int)n, dir, name);
+
+                if (!p)
+                        return -ENOMEM;
+                if (access(p, X_OK) == 0) {
+                        *ret_path = p;
+                        return 0;
+                }
+                free(p);
+                dir += n;
+                dir += *dir == ':';
+        }
+        return -ENOENT;
+}
+
+int nxc_process_exit_code(int status)
+{
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int add_stdio(posix_spawn_file_actions_t *fa, int child_fd, int fd)
+{
+        if (fd < 0)
+                return posix_spawn_file_actions_addopen(fa, child_fd, "/dev/null", O_RDWR, 0);
+        return posix_spawn_file_actions_adddup2(fa, fd, child_fd); /* dup2 onto itself clears O_CLOEXEC */
+}
+
+static int prepare(const struct nxc_process_opts *o, const int fds[3], posix_spawn_file_actions_t *fa,
+        posix_spawnattr_t *attr)
+{
+        short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        sigset_t none, pipe_only;
+        int r = 0;
+
+        sigemptyset(&none);
+        sigemptyset(&pipe_only);
+        sigaddset(&pipe_only, SIGPIPE);
+        posix_spawnattr_setsigmask(attr, &none);
+        posix_spawnattr_setsigdefault(attr, &pipe_only);
+        if (o->new_group || o->timeout_ms > 0)
+                flags |= POSIX_SPAWN_SETPGROUP;
+        posix_spawnattr_setflags(attr, flags);
+        for (int i = 0; r == 0 && i < 3; i++)
+                r = add_stdio(fa, i, fds[i]);
+        for (int i = 0; r == 0 && i < o->preserve_fds; i++)
+                r = posix_spawn_file_actions_adddup2(fa, 3 + i, 3 + i);
+        if (r == 0 && o->cwd)
+                r = posix_spawn_file_actions_addchdir_np(fa, o->cwd);
+        return r;
+}
+
+static int spawn(const struct nxc_process_opts *o, const int fds[3], pid_t *ret_pid, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = NULL;
+        posix_spawn_file_actions_t fa;
+        posix_spawnattr_t attr;
+        pid_t pid = -1;
+        int r;
+
+        r = nxc_process_find(o->argv[0], &path);
+        if (r < 0)
+                return nxc_fail(err, -r, "find program '%s'", o->argv[0]);
+        posix_spawn_file_actions_init(&fa);
+        posix_spawnattr_init(&attr);
+        r = prepare(o, fds, &fa, &attr);
+        if (r == 0)
+                r = posix_spawn(&pid, path, &fa, &attr, (char *const *)o->argv,
+                        (char *const *)(o->envp ? o->envp : default_env));
+        posix_spawnattr_destroy(&attr);
+        posix_spawn_file_actions_destroy(&fa);
+        if (r != 0)
+                return nxc_fail(err, r, "run '%s'", path);
+        *ret_pid = pid;
+        return 0;
+}
+
+int nxc_process_spawn(const struct nxc_process_opts *o, pid_t *ret_pid, int *ret_pidfd, struct nxc_error *err)
+{
+        const int fds[3] = { o->stdin_fd, o->stdout_fd, o->stderr_fd };
+        pid_t pid;
+        int r = spawn(o, fds, &pid, err);
+
+        if (r < 0)
+                return r;
+        if (ret_pidfd)
+                *ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        *ret_pid = pid;
+        return 0;
+}
+
+struct pipes {
+        int in[2], out[2], errs[2];
+};
+
+static void pipes_done(struct pipes *p)
+{
+        for (int i = 0; i < 2; i++) {
+                nxc_closep(&p->in[i]);
+                nxc_closep(&p->out[i]);
+                nxc_closep(&p->errs[i]);
+        }
+}
+
+static int64_t now_ms(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Takes what is there into the capture; past its limit it is read and dropped, so that the child never blocks. */
+static bool drain(int fd, struct nxc_buf *into)
+{
+        char chunk[8192];
+        ssize_t n = read(fd, chunk, sizeof(chunk));
+
+        if (n < 0)
+                return errno == EINTR || errno == EAGAIN;
+        if (n == 0)
+                return false;
+        if (into->limit == 0)
+                into->limit = CAPTURE_LIMIT;
+        nxc_buf_add(into, chunk, (size_t)n);
+        return true;
+}
+
+static bool feed(int fd, const struct nxc_process_opts *o, size_t *offset)
+{
+        ssize_t n = write(fd, o->input + *offset, o->input_len - *offset);
+
+        if (n < 0)
+                return errno == EINTR || errno == EAGAIN;
+        *offset += (size_t)n;
+        return *offset < o->input_len;
+}
+
+/* Until the process ended; a grandchild that keeps the pipes open does not hold us. */
+static int converse(const struct nxc_process_opts *o, struct pipes *p, int pidfd)
+{
+        int64_t deadline = o->timeout_ms > 0 ? now_ms() + o->timeout_ms : -1;
+        bool ended = false;
+        size_t offset = 0;
+
+        for (;;) {
+                struct pollfd pf[4] = {
+                        { .fd = pidfd, .events = POLLIN },
+                        { .fd = p->out[0], .events = POLLIN },
+                        { .fd = p->errs[0], .events = POLLIN },
+                        { .fd = p->in[1], .events = POLLOUT },
+                };
+                int left = deadline < 0 ? -1 : (int)(deadline - now_ms());
+                int n;
+
+                if (deadline >= 0 && left <= 0 && !ended)
+                        return -ETIMEDOUT;
+                n = poll(pf, 4, ended ? 0 : left);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n <= 0 && ended)
+                        return 0;
+                if (n <= 0)
+                        continue;
+                if (pf[1].revents && !drain(p->out[0], o->capture_stdout))
+                        nxc_closep(&p->out[0]);
+                if (pf[2].revents && !drain(p->errs[0], o->capture_stderr))
+                        nxc_closep(&p->errs[0]);
+                if (pf[3].revents && ((pf[3].revents & POLLERR) || !feed(p->in[1], o, &offset)))
+                        nxc_closep(&p->in[1]);
+                if (pf[0].revents) {
+                        ended = true;
+                        if (p->out[0] < 0 && p->errs[0] < 0)
+                                return 0;
+                        if (!pf[1].revents && !pf[2].revents)
+                                return 0;
+                }
+        }
+}
+
+int nxc_process_run(const struct nxc_process_opts *o, int *ret_status, struct nxc_error *err)
+{
+        _cleanup_(pipes_done) struct pipes p = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+        _cleanup_close_ int pidfd = -EBADF;
+        struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
+        int fds[3], r, status;
+        pid_t pid;
+
+        if ((o->input && pipe2(p.in, O_CLOEXEC) < 0) || (o->capture_stdout && pipe2(p.out, O_CLOEXEC) < 0) ||
+                (o->capture_stderr && pipe2(p.errs, O_CLOEXEC) < 0))
+                return nxc_fail(err, errno, "make a pipe to '%s'", o->argv[0]);
+        fds[0] = o->input ? p.in[0] : o->stdin_fd;
+        fds[1] = o->capture_stdout ? p.out[1] : o->stdout_fd;
+        fds[2] = o->capture_stderr ? p.errs[1] : o->stderr_fd;
+        r = spawn(o, fds, &pid, err);
+        if (r < 0)
+                return r;
+        nxc_closep(&p.in[0]);
+        nxc_closep(&p.out[1]);
+        nxc_closep(&p.errs[1]);
+        r = 0;
+        if (o->input || o->capture_stdout || o->capture_stderr || o->timeout_ms > 0) {
+                if (p.in[1] >= 0)
+                        fcntl(p.in[1], F_SETFL, O_NONBLOCK);
+                pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+                sigaction(SIGPIPE, &ignore, &old);
+                r = pidfd < 0 ? -errno : converse(o, &p, pidfd);
+                sigaction(SIGPIPE, &old, NULL);
+                if (r < 0)
+                        kill(o->new_group || o->timeout_ms > 0 ? -pid : pid, SIGKILL);
+        }
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return nxc_fail(err, errno, "wait for '%s'", o->argv[0]);
+        if (r < 0)
+                return nxc_fail(err, -r, "wait for '%s'", o->argv[0]);
+        *ret_status = status;
+        return 0;
+}
