@@ -1,0 +1,10 @@
+/* How a registry is to be talked to: plain data that command line, configuration and engine share. */
+#pragma once
+
+struct nxc_registry_opts {
+        int tls_verify;          /* 1, 0, or -1: not said: verify, but on loopback plain http is tried as Docker does */
+        const char *cert_dir;    /* NULL: /etc/containers/certs.d/HOST and /etc/docker/certs.d/HOST */
+        const char *authfile;    /* NULL: the usual places, in the usual order */
+        const char *credentials; /* "user:password", read from a file or stdin, never from argv. NULL: none */
+        int retries;             /* of a request that failed for a passing reason; negative: 3 */
+};

@@ -1,0 +1,47 @@
+/* LayerFS, the facade: layers by diff_id, verified once when they come in, composed into roots.
+ *
+ * What stands behind it (directories now, EROFS images later) nobody else sees. The half that composes is linked into
+ * the program; the half that takes layers in (layerfs/intake.h) lives in the engine module. */
+#pragma once
+
+#include "core/digest.h"
+#include "core/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct nxc_layerfs; /* an open <store>/layers */
+
+/* Opens <store>/layers, creating it (0700) when create is set. Absent otherwise: an empty LayerFS. */
+int nxc_layerfs_open(int store_fd, bool create, struct nxc_layerfs **ret, struct nxc_error *err);
+void nxc_layerfs_close(struct nxc_layerfs *lfs);
+
+/* Whether a whole, verified layer is there. */
+bool nxc_layerfs_has(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id);
+
+/* The layers of one image, held open (and locked shared against removal) until it is released. */
+struct nxc_layer_chain;
+
+/* Opens all layers, base first, in one batch. A missing one: ImageNotFound naming it. */
+int nxc_layerfs_hold(struct nxc_layerfs *lfs, const struct nxc_digest *diff_ids, size_t n,
+        struct nxc_layer_chain **ret, struct nxc_error *err);
+void nxc_layer_chain_release(struct nxc_layer_chain *chain);
+
+/* One overlay over the chain as a detached mount. Negative upper and work: read-only. */
+int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int work_fd, bool volatile_upper,
+        int *ret_mount_fd, struct nxc_error *err);
+
+/* Bytes on disk of one layer. */
+int nxc_layerfs_size(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, uint64_t *ret, struct nxc_error *err);
+
+/* Calls fn for every layer there is; a negative return ends it and is returned. */
+int nxc_layerfs_each(struct nxc_layerfs *lfs, int (*fn)(void *arg, const struct nxc_digest *diff_id), void *arg,
+        struct nxc_error *err);
+
+/* Removes a layer that nobody holds; Busy when somebody does, success when absent. */
+int nxc_layerfs_remove(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err);
+
+/* Removes what killed processes left half made. */
+int nxc_layerfs_sweep(struct nxc_layerfs *lfs, struct nxc_error *err);

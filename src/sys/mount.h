@@ -1,0 +1,35 @@
+/* The mount API (fsopen, fsconfig, fsmount, move_mount; Linux >= 5.2) and its older ways, for what nexcage mounts.
+ *
+ * A root is first made detached: it is reachable by its fd only, and is gone when the fd is closed before it is
+ * attached. So a step that fails, or a kill -9, leaves no mount behind. */
+#pragma once
+
+#include "core/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct nxc_overlay_opts {
+        const int *lower_fds; /* directories, top layer first; at least one */
+        size_t n_lower;
+        int upper_fd, work_fd; /* negative: a read-only overlay */
+        bool read_only;
+        bool volatile_upper;   /* no sync of the upper at unmount: a --rm container */
+};
+
+/* An overlay as a detached mount. More than the kernel's limit of layers, or an unusable upper: InvalidRootfs with the
+ * reason. Layers are passed by fd (FSCONFIG_SET_FD on lowerdir+, Linux >= 6.13), else as "lowerdir+" paths
+ * (>= 6.8), else as one lowerdir= of /proc/self/fd/N. NXC_FEATURE_LOWERDIR_FD=0 and NXC_FEATURE_LOWERDIR_PLUS=0 force
+ * the older ways. Returns 0 and *ret_mount_fd. */
+int nxc_mount_overlay(const struct nxc_overlay_opts *opts, int *ret_mount_fd, struct nxc_error *err);
+
+/* A detached (recursive) bind mount of a directory, e.g. for an image of one layer. */
+int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error *err);
+
+/* Attaches a detached mount on an existing directory beneath dirfd (never through a link). */
+int nxc_mount_attach(int mount_fd, int dirfd, const char *path, struct nxc_error *err);
+
+/* umount2(MNT_DETACH | UMOUNT_NOFOLLOW), all mounts stacked there. Not a mount point, or absent: success. */
+int nxc_umount(const char *path, struct nxc_error *err);
+
+bool nxc_is_mount_point(const char *path);
