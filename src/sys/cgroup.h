@@ -1,4 +1,5 @@
-/* Reading cgroups of v1, hybrid and v2 hosts: where a process is, who else is there, what they used, frozen or not. */
+/* Reading cgroups of v1, hybrid and v2 hosts: where a process is, who else is there, what they used, frozen
+ * or not. */
 #pragma once
 
 #include "core/error.h"
@@ -13,18 +14,21 @@ enum nxc_cgroup_mode { NXC_CGROUP_NONE, NXC_CGROUP_V1, NXC_CGROUP_HYBRID, NXC_CG
 enum nxc_cgroup_mode nxc_cgroup_mode(void);
 const char *nxc_cgroup_mode_name(enum nxc_cgroup_mode mode); /* "none", "v1", "hybrid", "v2" */
 
-/* Where a process' cgroup lies, absolute: the v2 directory, or the v1 directory of a controller ("pids", "memory",
- * "freezer", ...). malloc'ed. -ENOENT (FileError) when there is none. */
+/* Where a process' cgroup lies, absolute: the v2 directory, or the v1 directory of a controller ("pids",
+ * "memory", "freezer", ...). malloc'ed. -ENOENT (FileError) when there is none. */
 int nxc_cgroup_dir_of(pid_t pid, const char *controller, char **ret, struct nxc_error *err);
 
-/* Every process in the container's cgroup and those below it. *ret malloc'ed. */
+/* Every process in the container's cgroup and those below it. *ret malloc'ed. A container that shares our
+ * own cgroup (its runtime made none): only init, never the others there. */
 int nxc_cgroup_pids(pid_t init, pid_t **ret, size_t *ret_n, struct nxc_error *err);
 
 /* Whether the container's freezer is frozen. */
 int nxc_cgroup_is_frozen(pid_t init, bool *ret, struct nxc_error *err);
 
-/* The "data" member of runc's `events --stats` (cpu, memory, pids, blkio, hugetlb); new reference. */
+/* The "data" member of runc's `events --stats` (cpu, memory, pids, blkio, hugetlb); new reference. A
+ * controller that is absent leaves its member empty. */
 int nxc_cgroup_stats(pid_t init, json_t **ret, struct nxc_error *err);
 
-/* Waits until the container's cgroup reports an OOM kill or is gone. For `events`. */
+/* How many OOM kills the container's cgroup has seen; for `events`, which looks whether it grew. An error
+ * when the cgroup is gone. */
 int nxc_cgroup_oom_count(pid_t init, unsigned long long *ret, struct nxc_error *err);

@@ -1,30 +1,45 @@
-/* The mount API (fsopen, fsconfig, fsmount, move_mount; Linux >= 5.2) and its older ways, for what nexcage mounts.
+/* The mount API (fsopen, fsconfig, fsmount, move_mount; Linux >= 5.2) and its older ways, for what nexcage
+ * mounts.
  *
- * A root is first made detached: it is reachable by its fd only, and is gone when the fd is closed before it is
- * attached. So a step that fails, or a kill -9, leaves no mount behind. */
+ * A root is first made detached: it is reachable by its fd only, and is gone when the fd is closed before it
+ * is attached. So a step that fails, or a kill -9, leaves no mount behind. */
 #pragma once
 
 #include "core/error.h"
+
+#include_next <sys/mount.h> /* libc's, which this file hides from <sys/mount.h> by its own name */
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct nxc_overlay_opts {
-        const int *lower_fds; /* directories, top layer first; at least one */
+        const int *lower_fds; /* directories, top layer first; at least one, and two without an upper */
         size_t n_lower;
         int upper_fd, work_fd; /* negative: a read-only overlay */
         bool read_only;
-        bool volatile_upper;   /* no sync of the upper at unmount: a --rm container */
+        bool volatile_upper; /* no sync of the upper at unmount: a --rm container */
 };
 
-/* An overlay as a detached mount. More than the kernel's limit of layers, or an unusable upper: InvalidRootfs with the
- * reason. Layers are passed by fd (FSCONFIG_SET_FD on lowerdir+, Linux >= 6.13), else as "lowerdir+" paths
- * (>= 6.8), else as one lowerdir= of /proc/self/fd/N. NXC_FEATURE_LOWERDIR_FD=0 and NXC_FEATURE_LOWERDIR_PLUS=0 force
- * the older ways. Returns 0 and *ret_mount_fd. */
+#define NXC_OVERLAY_MAX_LOWER 500 /* OVL_MAX_STACK, fs/overlayfs/params.h */
+
+/* An overlay as a detached mount. More than the kernel's limit of layers, or an unusable upper:
+ * InvalidRootfs with the kernel's reason. Layers are passed by fd (FSCONFIG_SET_FD on lowerdir+, Linux
+ * >= 6.13), else as "lowerdir+" paths
+ * (>= 6.8), else by mount(2) in a child's private mount namespace, from which the mount is cloned.
+ * NXC_FEATURE_LOWERDIR_FD=0 and NXC_FEATURE_LOWERDIR_PLUS=0 force the older ways. Returns 0 and
+ * *ret_mount_fd. */
 int nxc_mount_overlay(const struct nxc_overlay_opts *opts, int *ret_mount_fd, struct nxc_error *err);
 
-/* A detached (recursive) bind mount of a directory, e.g. for an image of one layer. */
+/* Whether overlays are to keep their marks in user.overlay.* and not in trusted.overlay.*: in a user
+ * namespace, where the latter cannot be seen. What unpacks layers writes the one that nxc_mount_overlay then
+ * asks for. */
+bool nxc_overlay_uses_userxattr(void);
+
+/* A detached (recursive) bind mount of a directory, e.g. for an image of one layer. Private. */
 int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error *err);
+
+/* Adds nosuid and nodev to a detached mount: for one that people on the host get to see. */
+int nxc_mount_harden(int mount_fd, struct nxc_error *err);
 
 /* Attaches a detached mount on an existing directory beneath dirfd (never through a link). */
 int nxc_mount_attach(int mount_fd, int dirfd, const char *path, struct nxc_error *err);

@@ -1,0 +1,324 @@
+/* See mount.h.
+ *
+ * Options of an overlay, chosen so that an upper directory means the same on every kernel and can be put
+ * over a rebuilt lower: metacopy, redirect_dir and index are off whatever the kernel's build says. Layers
+ * cannot bring metacopy or redirect marks of their own either: intake drops overlay's xattrs. xino is left
+ * to the kernel ("auto").
+ */
+#include "sys/mount.h"
+
+#include "core/cleanup.h"
+#include "core/fs.h"
+#include "core/str.h"
+#include "sys/feature.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define FD_PATH_MAX 32 /* "/proc/self/fd/" and an int */
+#define CHILD_STACK (64 * 1024)
+#define UMOUNT_STACK_MAX 64 /* mounts on one place; more is somebody playing */
+
+/* An option of an overlay that is the same in all three ways. */
+struct overlay_option {
+        const char *key, *value; /* value NULL: a flag */
+};
+
+static const struct overlay_option trusted_options[] = {
+        { "redirect_dir", "off" },
+        { "metacopy", "off" },
+        { "index", "off" },
+};
+/* In a user namespace redirect_dir and metacopy are off by themselves, and naming them is a conflict. */
+static const struct overlay_option user_options[] = {
+        { "userxattr", NULL },
+        { "index", "off" },
+};
+static const struct overlay_option volatile_option = { "volatile", NULL };
+
+static size_t collect_options(const struct nxc_overlay_opts *opts, struct overlay_option *ret, size_t max)
+{
+        bool user = nxc_overlay_uses_userxattr();
+        const struct overlay_option *base = user ? user_options : trusted_options;
+        size_t n = user ? NXC_ARRAY_SIZE(user_options) : NXC_ARRAY_SIZE(trusted_options), k = 0;
+
+        for (size_t i = 0; i < n && k < max; i++)
+                ret[k++] = base[i];
+        if (opts->upper_fd >= 0 && opts->volatile_upper && k < max)
+                ret[k++] = volatile_option;
+        return k;
+}
+
+bool nxc_overlay_uses_userxattr(void)
+{
+        _cleanup_fclose_ FILE *f = NULL;
+        unsigned inside = 1, outside = 1, count = 0;
+
+        if (geteuid() != 0)
+                return true;
+        f = fopen("/proc/self/uid_map", "re");
+        if (!f)
+                return false;
+        return fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 &&
+               (outside != 0 || count != 4294967295u);
+}
+
+/* What the kernel says about a failed configuration ("e overlay: ..."), in one line; "" when it says
+ * nothing. */
+static void read_kernel_log(int fs_fd, char *ret, size_t size)
+{
+        char line[256];
+        size_t used = 0;
+        ssize_t n;
+
+        ret[0] = '\0';
+        while ((n = read(fs_fd, line, sizeof(line) - 1)) > 0) {
+                line[n] = '\0';
+                if (n < 2 || line[0] != 'e' || used + (size_t)n + 3 >= size)
+                        continue;
+                used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? "; " : ": ", line + 2);
+                while (used > 0 && ret[used - 1] == '\n')
+                        ret[--used] = '\0';
+        }
+}
+
+static int fail_overlay(
+        struct nxc_error *err, int errnum, int fs_fd, const struct nxc_overlay_opts *opts, const char *what)
+{
+        char said[384] = "";
+        int r;
+
+        if (fs_fd >= 0)
+                read_kernel_log(fs_fd, said, sizeof(said));
+        r = nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errnum, "%s an overlay of %zu layers%s", what,
+                opts->n_lower, said);
+        if (errnum == ENODEV)
+                nxc_error_hint(err, "this kernel has no overlayfs: use --storage dir");
+        else if (errnum == EINVAL && opts->upper_fd >= 0)
+                nxc_error_hint(err,
+                        "the file system of the store may not be fit for an upper directory (it needs "
+                        "xattrs and d_type, and must not be an overlay itself)");
+        else if (errnum == EPERM)
+                nxc_error_hint(err, "mounting needs CAP_SYS_ADMIN in the namespace of the mount");
+        return r;
+}
+
+static const char *fd_path(int fd, char *buf)
+{
+        snprintf(buf, FD_PATH_MAX, "/proc/self/fd/%d", fd);
+        return buf;
+}
+
+static int set_dir(int fs_fd, const char *key, int fd, bool by_fd)
+{
+        char path[FD_PATH_MAX];
+
+        if (by_fd)
+                return fsconfig(fs_fd, FSCONFIG_SET_FD, key, NULL, fd) < 0 ? -errno : 0;
+        return fsconfig(fs_fd, FSCONFIG_SET_STRING, key, fd_path(fd, path), 0) < 0 ? -errno : 0;
+}
+
+/* Returns -EOPNOTSUPP without err when this kernel does not know this way of passing a layer. */
+static int overlay_by_context(
+        const struct nxc_overlay_opts *opts, bool by_fd, int *ret, struct nxc_error *err)
+{
+        _cleanup_close_ int fs_fd = fsopen("overlay", FSOPEN_CLOEXEC), mount_fd = -EBADF;
+        struct overlay_option options[8];
+        size_t n = collect_options(opts, options, NXC_ARRAY_SIZE(options));
+        int r;
+
+        if (fs_fd < 0)
+                return errno == ENOSYS ? -EOPNOTSUPP : fail_overlay(err, errno, -1, opts, "open");
+        for (size_t i = 0; i < opts->n_lower; i++) {
+                r = set_dir(fs_fd, "lowerdir+", opts->lower_fds[i], by_fd);
+                if (r == -EINVAL && i == 0)
+                        return -EOPNOTSUPP;
+                if (r < 0)
+                        return fail_overlay(err, -r, fs_fd, opts, "add a layer to");
+        }
+        if (opts->upper_fd >= 0) {
+                r = set_dir(fs_fd, "upperdir", opts->upper_fd, by_fd);
+                if (r == 0)
+                        r = set_dir(fs_fd, "workdir", opts->work_fd, by_fd);
+                if (r < 0)
+                        return fail_overlay(err, -r, fs_fd, opts, "add the upper directory to");
+        }
+        for (size_t i = 0; i < n; i++) {
+                const struct overlay_option *o = &options[i];
+
+                if (fsconfig(fs_fd, o->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, o->key, o->value,
+                            0) < 0)
+                        return fail_overlay(err, errno, fs_fd, opts, "set the options of");
+        }
+        if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return fail_overlay(err, errno, fs_fd, opts, "make");
+        mount_fd = fsmount(
+                fs_fd, FSMOUNT_CLOEXEC, opts->read_only || opts->upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0);
+        if (mount_fd < 0)
+                return fail_overlay(err, errno, fs_fd, opts, "mount");
+        *ret = TAKE_FD(mount_fd);
+        return 0;
+}
+
+/* The option string of mount(2), with directories named relative to /proc/self/fd so that 500 of them fit a
+ * page. */
+static int format_mount_data(const struct nxc_overlay_opts *opts, struct nxc_buf *data)
+{
+        struct overlay_option options[8];
+        size_t n = collect_options(opts, options, NXC_ARRAY_SIZE(options));
+        int r = nxc_buf_puts(data, "lowerdir=");
+
+        for (size_t i = 0; i < opts->n_lower && r == 0; i++)
+                r = nxc_buf_printf(data, "%s%d", i ? ":" : "", opts->lower_fds[i]);
+        if (r == 0 && opts->upper_fd >= 0)
+                r = nxc_buf_printf(data, ",upperdir=%d,workdir=%d", opts->upper_fd, opts->work_fd);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = nxc_buf_printf(data, ",%s%s%s", options[i].key, options[i].value ? "=" : "",
+                        options[i].value ? options[i].value : "");
+        return r;
+}
+
+struct mount_child {
+        const char *data;
+        unsigned long flags;
+        const char *doing; /* for the message */
+        int errnum, mount_fd;
+};
+
+/* Runs in a child that shares our descriptors and memory but not the mount namespace and the working
+ * directory: it mounts over its own /proc, of all places one that surely exists and that it needs no longer.
+ */
+static int mount_in_child(void *arg)
+{
+        volatile struct mount_child *c = arg;
+
+        c->doing = "unshare to make";
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                goto fail;
+        c->doing = "make";
+        if (chdir("/proc/self/fd") < 0 || mount("overlay", "/proc", "overlay", c->flags, c->data) < 0)
+                goto fail;
+        c->doing = "clone";
+        c->mount_fd = open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (c->mount_fd < 0)
+                goto fail;
+        c->errnum = 0;
+        return 0;
+fail:
+        c->errnum = errno;
+        return 0;
+}
+
+static int overlay_by_mount(const struct nxc_overlay_opts *opts, int *ret, struct nxc_error *err)
+{
+        _cleanup_free_ char *stack = malloc(CHILD_STACK);
+        _cleanup_buf_ struct nxc_buf data = { .limit = 4096 }; /* mount(2) takes one page */
+        struct mount_child c = { .doing = "fork to make", .errnum = ECHILD, .mount_fd = -1 };
+        int r = format_mount_data(opts, &data);
+        pid_t pid;
+
+        if (!stack)
+                return nxc_oom(err);
+        if (r < 0)
+                return fail_overlay(err, -r, -1, opts, "name the layers of");
+        c.data = data.data;
+        c.flags = opts->read_only || opts->upper_fd < 0 ? MS_RDONLY : 0;
+        /* As vfork(2), but with shared descriptors, so that the clone made there is ours. */
+        pid = clone(mount_in_child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &c);
+        if (pid < 0)
+                return fail_overlay(err, errno, -1, opts, "fork to make");
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        if (c.errnum)
+                return fail_overlay(err, c.errnum, -1, opts, c.doing);
+        *ret = c.mount_fd;
+        return 0;
+}
+
+int nxc_mount_overlay(const struct nxc_overlay_opts *opts, int *ret_mount_fd, struct nxc_error *err)
+{
+        int r = -EOPNOTSUPP;
+
+        if (opts->n_lower > NXC_OVERLAY_MAX_LOWER)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, E2BIG,
+                        "make an overlay of %zu layers, the kernel takes %d", opts->n_lower,
+                        NXC_OVERLAY_MAX_LOWER);
+        if (opts->n_lower == 0 || (opts->upper_fd >= 0) != (opts->work_fd >= 0))
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0, "make an overlay of %zu layers %s",
+                        opts->n_lower, opts->n_lower ? "with only one of upper and work" : "");
+        if (nxc_feature_enabled("LOWERDIR_FD"))
+                r = overlay_by_context(opts, true, ret_mount_fd, err);
+        if (r == -EOPNOTSUPP && nxc_feature_enabled("LOWERDIR_PLUS"))
+                r = overlay_by_context(opts, false, ret_mount_fd, err);
+        if (r == -EOPNOTSUPP)
+                r = overlay_by_mount(opts, ret_mount_fd, err);
+        return r;
+}
+
+int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error *err)
+{
+        _cleanup_close_ int mount_fd = open_tree(
+                fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+        struct mount_attr attr = {
+                .attr_set = read_only ? MOUNT_ATTR_RDONLY : 0,
+                .propagation = MS_PRIVATE,
+        };
+
+        if (mount_fd < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "clone the mount of a directory");
+        if (mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "make a cloned mount %sprivate",
+                        read_only ? "read-only and " : "");
+        *ret_mount_fd = TAKE_FD(mount_fd);
+        return 0;
+}
+
+int nxc_mount_harden(int mount_fd, struct nxc_error *err)
+{
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+
+        if (mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "make a mount nosuid and nodev");
+        return 0;
+}
+
+int nxc_mount_attach(int mount_fd, int dirfd, const char *path, struct nxc_error *err)
+{
+        _cleanup_close_ int target = nxc_beneath_open(dirfd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+
+        if (target < 0)
+                return nxc_fail_kind(
+                        err, NXC_ERR_INVALID_ROOTFS, -target, "open the mount point '%s'", path);
+        if (move_mount(mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "attach a mount at '%s'", path);
+        return 0;
+}
+
+int nxc_umount(const char *path, struct nxc_error *err)
+{
+        for (int i = 0; i < UMOUNT_STACK_MAX; i++) {
+                if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+                        continue;
+                if (errno == ENOENT || errno == ENOTDIR)
+                        return 0;
+                if (errno == EINVAL && !nxc_is_mount_point(path))
+                        return 0;
+                return nxc_fail(err, errno, "unmount '%s'", path);
+        }
+        return nxc_fail(
+                err, ELOOP, "unmount '%s', more than %d mounts are stacked there", path, UMOUNT_STACK_MAX);
+}
+
+bool nxc_is_mount_point(const char *path)
+{
+        struct statx stx;
+
+        if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &stx) < 0)
+                return false;
+        return (stx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) &&
+               (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
