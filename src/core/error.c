@@ -54,12 +54,17 @@ static void append(char *buf, size_t size, const char *text)
                 snprintf(buf + n, size - n, "%s", text);
 }
 
+/* openat2 and the mount API are what nexcage stands on; said once, for whichever of them is missing. */
+#define ENOSYS_HINT                                                                        \
+        "Linux 5.6 or newer is needed, and a seccomp profile that lets openat2 and the mount " \
+        "system calls pass"
+
 static int fail_va(struct nxc_error *err, enum nxc_error_kind kind, int errnum, const char *fmt, va_list ap)
 {
         if (err && err->kind == NXC_ERR_NONE) {
                 err->kind = kind;
                 err->errnum = errnum ? errnum : EINVAL;
-                err->hint[0] = '\0';
+                snprintf(err->hint, sizeof(err->hint), "%s", errnum == ENOSYS ? ENOSYS_HINT : "");
                 vsnprintf(err->message, sizeof(err->message), fmt, ap);
                 if (errnum) {
                         append(err->message, sizeof(err->message), ": ");

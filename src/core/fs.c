@@ -192,6 +192,11 @@ int nxc_root_open(int root_fd, const char *path, int flags, mode_t mode)
         return openat2_raw(root_fd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+int nxc_within_open(int dir_fd, const char *path, int flags, mode_t mode)
+{
+        return openat2_raw(dir_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
 int nxc_beneath_open(int root_fd, const char *path, int flags, mode_t mode)
 {
         return openat2_raw(root_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);

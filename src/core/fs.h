@@ -27,6 +27,9 @@ int nxc_remove_tree_at(int dirfd, const char *name, struct nxc_error *err);
 
 /* openat2 with RESOLVE_IN_ROOT: links are followed as a process chrooted there would. Raw: returns fd or -errno. */
 int nxc_root_open(int root_fd, const char *path, int flags, mode_t mode);
+/* openat2 with RESOLVE_BENEATH: links are followed while they stay beneath; one that leaves is -EXDEV, and so is any
+ * absolute one. Returns fd or -errno. */
+int nxc_within_open(int dir_fd, const char *path, int flags, mode_t mode);
 /* openat2 with RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS: any link on the way is -ELOOP. Returns fd or -errno. */
 int nxc_beneath_open(int root_fd, const char *path, int flags, mode_t mode);
 /* mkdir -p inside the root without going through any link; returns an O_PATH directory fd or -errno. A component

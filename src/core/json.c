@@ -5,6 +5,8 @@
 #include "core/fs.h"
 #include "core/str.h"
 
+#include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* jansson has a fixed depth of 2048; we look before it recurses. */
@@ -30,6 +32,55 @@ static bool too_deep(const char *text, size_t len)
         return false;
 }
 
+static bool real_as_u64(double d, uint64_t *ret)
+{
+        if (d < 0x1p63 || d > 0x1p64)
+                return false;
+        *ret = d < 0x1p64 ? (uint64_t)d : UINT64_MAX;
+        return true;
+}
+
+/* jansson's integers are signed, but configurations hold 18446744073709551615 (an unlimited rlimit) and other
+ * unsigned ones. They become reals of the same length ("184467440737095516e2": what is cut is less than half of the
+ * distance between two reals there), so that lines and columns stay. NULL: there are none that a real can hold. */
+static char *widen_integers(const char *text, size_t len)
+{
+        char *copy = malloc(len + 1);
+        bool in_string = false, any = false;
+
+        if (!copy)
+                return NULL;
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+        for (size_t i = 0, n; i < len; i += n) {
+                unsigned long long v;
+
+                n = 1;
+                if (in_string && copy[i] == '\\') {
+                        n = 2;
+                        continue;
+                }
+                if (copy[i] == '"')
+                        in_string = !in_string;
+                if (in_string || !isdigit((unsigned char)copy[i]))
+                        continue;
+                n = strspn(copy + i, "0123456789");
+                if (n < 19 || (i > 0 && strchr("-+.eE", copy[i - 1])) || strchr(".eE", copy[i + n]))
+                        continue; /* at the end this finds the NUL too, which no document ends in a number before */
+                errno = 0;
+                v = strtoull(copy + i, NULL, 10);
+                if (errno || v <= INT64_MAX || (v != UINT64_MAX && v % 2048 != 0))
+                        continue;
+                memcpy(copy + i + n - 2, "e2", 2);
+                any = true;
+        }
+        if (!any) {
+                free(copy);
+                return NULL;
+        }
+        return copy;
+}
+
 int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err)
 {
         json_error_t je;
@@ -39,6 +90,12 @@ int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret,
                 return nxc_fail_kind(err, NXC_ERR_INVALID_JSON, 0, "parse %s: nested deeper than %d levels", what,
                         NXC_JSON_MAX_DEPTH);
         j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+        if (!j && json_error_code(&je) == json_error_numeric_overflow) {
+                _cleanup_free_ char *wide = widen_integers(text, len);
+
+                if (wide)
+                        j = json_loadb(wide, len, JSON_REJECT_DUPLICATES, &je);
+        }
         if (!j && json_error_code(&je) == json_error_out_of_memory)
                 return nxc_oom(err);
         if (!j)
@@ -59,9 +116,41 @@ int nxc_json_load_at(int dirfd, const char *path, size_t limit, json_t **ret, st
         return nxc_json_parse(text, len, path, ret, err);
 }
 
+/* Reals from 2^63 to 2^64 as the integers they stand for, the last one as 2^64-1. NULL: out of memory. */
+static char *narrow_integers(const char *text)
+{
+        _cleanup_buf_ struct nxc_buf out = { 0 };
+        const char *from = text;
+        bool in_string = false;
+        size_t n;
+
+        for (const char *p = text; *p; p += n) {
+                uint64_t v;
+
+                n = in_string && *p == '\\' ? 2 : 1;
+                if (*p == '"')
+                        in_string = !in_string;
+                if (in_string || !isdigit((unsigned char)*p))
+                        continue;
+                n = strspn(p, "0123456789.eE+-");
+                if (!memchr(p, 'e', n) || !real_as_u64(strtod(p, NULL), &v) || (p > text && p[-1] == '-'))
+                        continue;
+                if (nxc_buf_add(&out, from, (size_t)(p - from)) < 0 || nxc_buf_printf(&out, "%" PRIu64, v) < 0)
+                        return NULL;
+                from = p + n;
+        }
+        return nxc_buf_puts(&out, from) < 0 ? NULL : TAKE_PTR(out.data);
+}
+
 char *nxc_json_format(const json_t *j, bool indent)
 {
-        return json_dumps(j, (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY);
+        char *text = json_dumps(j, (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY), *narrow;
+
+        if (!text || (!strstr(text, "e18") && !strstr(text, "e19")))
+                return text;
+        narrow = narrow_integers(text);
+        free(text);
+        return narrow;
 }
 
 json_t *nxc_json_get(const json_t *j, const char *dotted)
@@ -84,4 +173,13 @@ json_t *nxc_json_get(const json_t *j, const char *dotted)
 const char *nxc_json_str(const json_t *j, const char *dotted)
 {
         return json_string_value(nxc_json_get(j, dotted));
+}
+
+int nxc_json_u64(const json_t *j, uint64_t *ret)
+{
+        if (json_is_integer(j) && json_integer_value(j) >= 0)
+                *ret = (uint64_t)json_integer_value(j);
+        else if (!json_is_real(j) || !real_as_u64(json_real_value(j), ret))
+                return -EINVAL;
+        return 0;
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 static inline void nxc_json_decrefp(json_t **j)
 {
@@ -16,14 +17,18 @@ static inline void nxc_json_decrefp(json_t **j)
 
 #define NXC_JSON_MAX_DEPTH 64 /* no document of ours nests deeper; jansson recurses per level */
 
-/* Duplicate keys, trailing text, bad UTF-8, NUL and deep nesting are refused: InvalidJson with line and column. */
+/* Duplicate keys, trailing text, bad UTF-8, NUL and deep nesting are refused: InvalidJson with line and column.
+ * Integers from 2^63 to 2^64-1, which jansson does not have, are kept as reals and written as integers again by
+ * nxc_json_format. */
 int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err);
 /* Reads a file of at most limit bytes and parses it. */
 int nxc_json_load_at(int dirfd, const char *path, size_t limit, json_t **ret, struct nxc_error *err);
-/* Compact, or indented; malloc'ed. NULL: out of memory. */
+/* Compact, or indented; malloc'ed. NULL: out of memory. The way to write a document that nxc_json_parse read. */
 char *nxc_json_format(const json_t *j, bool indent);
 
 /* A member by dotted path ("process.user.uid"), borrowed; NULL when absent. */
 json_t *nxc_json_get(const json_t *j, const char *dotted);
 /* The string there, borrowed; NULL when absent or not a string. */
 const char *nxc_json_str(const json_t *j, const char *dotted);
+/* The value of a non-negative integer, or -EINVAL; j may be NULL. Knows those of 2^63 and above. */
+int nxc_json_u64(const json_t *j, uint64_t *ret);
