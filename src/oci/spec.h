@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/error.h"
+#include "core/str.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -27,6 +28,8 @@ int nxc_spec_check_version(const struct nxc_spec *spec, struct nxc_error *err);
 /* Everything that the runtime spec calls REQUIRED, types, ranges, known enum values: InvalidSpec naming the field
  * ("process.args"). Table-driven: docs/spec-fields.md is generated from the table. */
 int nxc_spec_check_required(const struct nxc_spec *spec, struct nxc_error *err);
+/* Appends docs/spec-fields.md: the table in words. 0, -ENOMEM or -EFBIG. */
+int nxc_spec_fields_document(struct nxc_buf *out);
 void nxc_spec_free(struct nxc_spec *spec);
 
 json_t *nxc_spec_json(const struct nxc_spec *spec); /* borrowed */
@@ -36,8 +39,9 @@ bool nxc_spec_root_readonly(const struct nxc_spec *spec);
 bool nxc_spec_terminal(const struct nxc_spec *spec);
 const char *nxc_spec_annotation(const struct nxc_spec *spec, const char *key); /* or NULL */
 json_t *nxc_spec_hooks(const struct nxc_spec *spec); /* borrowed object, or NULL */
-/* Resolves root.path: relative to the bundle and then beneath it, never a link out of it. InvalidRootfs with the
- * reason when missing, not a directory, or a link out of the bundle. *ret_path is absolute, malloc'ed. */
+/* Resolves root.path. Relative: beneath the bundle, following links that stay in it. Absolute: as the host resolves
+ * it, which is how engines give it. InvalidRootfs with the reason when missing, not a directory, or leading out of
+ * the bundle. *ret_path is absolute and free of links, malloc'ed. */
 int nxc_spec_resolve_root(const struct nxc_spec *spec, int bundle_fd, const char *bundle_path, char **ret_path,
         struct nxc_error *err);
 /* What `nexcage spec` prints (new reference): the runtime-spec's example for a Linux container; rootless as runc. */
