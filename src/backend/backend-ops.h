@@ -36,6 +36,7 @@ struct nxc_backend_create {
         bool spec_changed;               /* it differs from <bundle>/config.json: a copy has to be passed on */
         const struct nxc_rootfs *rootfs; /* a kind that the backend accepts */
         const char *console_socket;      /* or NULL */
+        const char *pid_file;            /* run only, or NULL: where the backend writes the init's PID before it starts */
         int preserve_fds;                /* 3..2+n go to the container */
         bool no_pivot, no_new_keyring;
         bool detach;                     /* run only: return once it runs */

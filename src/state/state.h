@@ -63,10 +63,11 @@ int nxc_id_generate(char ret[13], struct nxc_error *err); /* 12 random hex digit
  * *ret_fd is -EBADF and 0 is returned: there are no containers. */
 int nxc_state_root_open(const char *root, bool create, int *ret_fd, struct nxc_error *err);
 
-/* Makes <root>/.new-<token>/ with state.json in it; *ret_name is its name (malloc'ed), *ret_fd the directory. */
-int nxc_state_stage(int root_fd, const struct nxc_record *r, char **ret_name, int *ret_fd, struct nxc_error *err);
+/* Makes <root>/.new-<token>/ with state.json in it; token is the caller's, unique, and known to whoever has to undo it.
+ * *ret_fd is the directory. */
+int nxc_state_stage(int root_fd, const struct nxc_record *r, const char *token, int *ret_fd, struct nxc_error *err);
 /* Renames it to the record's id. ContainerExists: "container with given ID already exists: ID". */
-int nxc_state_claim(int root_fd, const char *staged_name, const char *id, struct nxc_error *err);
+int nxc_state_claim(int root_fd, const char *token, const char *id, struct nxc_error *err);
 /* Replaces <root>/<id>/state.json whole. */
 int nxc_state_update(int root_fd, const struct nxc_record *r, struct nxc_error *err);
 

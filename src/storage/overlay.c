@@ -1,6 +1,6 @@
-/* The default driver: upper and work directories of the container over the image's layers, in one overlay mount. Nothing
- * has to be set up for it. While it is prepared the mount is detached (sys/mount.h), so only its directories, which lie in
- * the container's staging directory, have to be undone. */
+/* The default driver: upper and work directories of the container over the image's layers, in one overlay
+ * mount. Nothing has to be set up for it. While it is prepared the mount is detached (sys/mount.h), so only
+ * its directories, which lie in the container's staging directory, have to be undone. */
 #include "storage/storage-ops.h"
 
 #include "core/cleanup.h"

@@ -4,5 +4,6 @@
 #include "storage/storage-ops.h"
 
 const struct nxc_storage_ops *const *nxc_storage_drivers(void); /* NULL terminated */
-/* Exactly by name; "zfs", "raw" and "dir" are known and NotImplemented, another name is Usage with the list. */
+/* Exactly by name; "zfs", "raw" and "dir" are known and NotImplemented, another name is Usage with the list.
+ */
 int nxc_storage_find(const char *name, const struct nxc_storage_ops **ret, struct nxc_error *err);

@@ -1,0 +1,66 @@
+/* The create flow's own state: what its steps hand to each other. */
+#pragma once
+
+#include "lifecycle/host-internal.h"
+#include "lifecycle/step.h"
+#include "storage/storage.h"
+
+struct nxc_flow {
+        struct nxc_host *host;
+        const struct nxc_create_opts *o;
+        bool is_run;                                  /* run: start, wait and delete follow */
+        const struct nxc_backend_checkpoint *restore; /* from a checkpoint, or NULL */
+        struct nxc_journal *journal;
+        char id[256];
+
+        /* The bundle and its spec */
+        int bundle_fd;
+        char *bundle; /* absolute */
+        char *config_text;
+        size_t config_len;
+        struct nxc_spec *spec;
+        bool spec_changed; /* it is not what <bundle>/config.json says any more */
+
+        /* The image and its composed root */
+        const char *image_name; /* option or annotation; NULL: the bundle's own root */
+        struct nxc_image *image;
+        struct nxc_layer_chain *chain;
+        const struct nxc_storage_ops *storage;
+        char *staging;       /* <store>/containers/.new-TOKEN, until the id is claimed */
+        char *container_dir; /* <store>/containers/ID */
+        int staging_fd;
+        int mount_fd; /* the detached root */
+        struct nxc_compose_result composed;
+        struct nxc_rootfs rootfs;
+
+        /* The container */
+        const struct nxc_backend_ops *backend;
+        struct nxc_record *record;
+        char *state_dir;
+        int lock_fd;
+        bool hooks_continue, own_hooks; /* own_hooks: nexcage runs the spec's hooks, not the backend */
+        json_t *hooks;                  /* those that we run; owned */
+        bool fused;                     /* the backend does create, start and wait in one go */
+        bool erase_at_exit;             /* run: nothing of it stays when the program has ended */
+        bool has_exited;
+        int exit_code;
+        pid_t pid;
+};
+
+extern const struct nxc_step nxc_create_steps[];
+extern const size_t nxc_create_n_steps;
+
+struct nxc_backend_target nxc_flow_target(const struct nxc_flow *f);
+
+/* Fills f->record, and with an image alone f->spec (create-metadata.c). */
+int nxc_flow_describe(struct nxc_flow *f, struct nxc_error *err);
+/* An image alone makes the bundle (create-bundle.c). */
+int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err);
+int nxc_flow_write_bundle(struct nxc_flow *f, struct nxc_error *err);
+/* The standard directories, by fd inside the root, never through a link. */
+int nxc_flow_make_directories(struct nxc_flow *f, struct nxc_error *err);
+
+/* What the flow would do, for --dry-run; and what it took, for --timings. */
+int nxc_flow_print_plan(const struct nxc_flow *f, struct nxc_error *err);
+void nxc_flow_print_timings(
+        const struct nxc_flow *f, const struct nxc_step_time *times, const struct nxc_error *err);

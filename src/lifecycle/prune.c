@@ -1,0 +1,196 @@
+/* rmi and prune: what nothing uses any more goes. Names first, then blobs and layers that nothing reaches.
+ */
+#include "lifecycle/usage-internal.h"
+
+#include "core/cleanup.h"
+#include "core/fs.h"
+#include "core/lock.h"
+#include "core/log.h"
+#include "core/path.h"
+#include "sys/mount.h"
+
+#include <fcntl.h>
+
+static int collect_name(struct nxc_strv *set, const struct nxc_image *image)
+{
+        for (size_t i = 0; i < image->config.n_diff_ids; i++)
+                if (nxc_strv_add(set, image->config.diff_ids[i].text) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+/* Every diff_id that an image or a user reaches. */
+static int gather_layers(struct nxc_image_store *images, const struct nxc_usage *u, struct nxc_strv *ret,
+        struct nxc_error *err)
+{
+        struct nxc_image **list;
+        size_t n;
+        int r = nxc_image_list(images, &list, &n, err);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                r = r < 0 ? r : collect_name(ret, list[i]);
+                nxc_image_free(list[i]);
+        }
+        free(list);
+        for (size_t i = 0; r == 0 && i < u->n; i++)
+                for (size_t k = 0; r == 0 && k < u->users[i].diff_ids.n; k++)
+                        r = nxc_strv_add(ret, u->users[i].diff_ids.v[k]);
+        return r < 0 ? nxc_oom(err) : 0;
+}
+
+static bool is_in(const struct nxc_strv *set, const char *text)
+{
+        for (size_t i = 0; i < set->n; i++)
+                if (nxc_streq(set->v[i], text))
+                        return true;
+        return false;
+}
+
+static int add_digest(void *arg, const struct nxc_digest *diff_id)
+{
+        return nxc_strv_add(arg, diff_id->text);
+}
+
+static int remove_layer(struct nxc_layerfs *layers, const char *diff_id, struct nxc_prune_report *report,
+        struct nxc_error *err)
+{
+        struct nxc_error why = { 0 };
+        struct nxc_digest digest;
+        uint64_t bytes = 0;
+        int r = nxc_digest_parse(diff_id, &digest, err);
+
+        if (r < 0)
+                return r;
+        nxc_layerfs_size(layers, &digest, &bytes, NULL);
+        r = nxc_layerfs_remove(layers, &digest, &why);
+        if (r == 0) {
+                report->layers++;
+                report->bytes += bytes;
+        } else if (why.kind != NXC_ERR_BUSY) { /* busy: a create has just taken it up */
+                *err = why;
+                return r;
+        }
+        return 0;
+}
+
+int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,
+        struct nxc_error *err)
+{
+        _cleanup_strv_ struct nxc_strv used = { 0 }, there = { 0 };
+        struct nxc_image_store *images;
+        struct nxc_layerfs *layers;
+        int r = nxc_host_images(h, false, &images, err);
+
+        if (r == 0)
+                r = nxc_host_layers(h, false, &layers, err);
+        if (r == 0)
+                r = nxc_image_collect(images, &report->bytes, err);
+        if (r == 0)
+                r = nxc_layerfs_sweep(layers, err);
+        if (r == 0)
+                r = gather_layers(images, u, &used, err);
+        if (r == 0)
+                r = nxc_layerfs_each(layers, add_digest, &there, err);
+        for (size_t i = 0; r == 0 && i < there.n; i++)
+                if (!is_in(&used, there.v[i]))
+                        r = remove_layer(layers, there.v[i], report, err);
+        return r;
+}
+
+int nxc_image_remove(struct nxc_host *h, const char *name, bool force, struct nxc_error *err)
+{
+        _cleanup_(nxc_usage_done) struct nxc_usage u = { 0 };
+        const struct nxc_user_of_image *user;
+        struct nxc_prune_report report = { 0 };
+        struct nxc_image_store *images;
+        struct nxc_image *image = NULL;
+        int r = nxc_host_images(h, false, &images, err);
+
+        if (r == 0)
+                r = nxc_image_find(images, name, &image, err);
+        if (r == 0)
+                r = nxc_usage_gather(h, &u, NULL, err);
+        if (r < 0)
+                goto out;
+        user = nxc_usage_find(&u, &image->digest);
+        if (user && !force) {
+                r = nxc_fail_kind(
+                        err, NXC_ERR_INVALID_STATE, 0, "image '%s' is in use by %s", name, user->what);
+                nxc_error_hint(err, "remove that first, or use --force to take only the name away");
+                goto out;
+        }
+        r = nxc_image_untag(images, image, image->name, err);
+        if (r == 0)
+                r = nxc_store_collect(h, &u, &report, err);
+out:
+        nxc_image_free(image);
+        return r;
+}
+
+static int remove_orphans(struct nxc_host *h, const struct nxc_strv *orphans,
+        struct nxc_prune_report *report, struct nxc_error *err)
+{
+        for (size_t i = 0; i < orphans->n; i++) {
+                _cleanup_free_ char *dir = nxc_strf("%s/containers/%s", h->store, orphans->v[i]);
+                _cleanup_free_ char *rootfs = dir ? nxc_path_join(dir, "rootfs") : NULL;
+                int r = rootfs ? nxc_umount(rootfs, err) : nxc_oom(err);
+
+                if (r == 0)
+                        r = nxc_remove_tree_at(AT_FDCWD, dir, err);
+                if (r < 0)
+                        return r;
+                report->containers++;
+        }
+        return 0;
+}
+
+static int remove_unused_images(struct nxc_host *h, const struct nxc_usage *u,
+        struct nxc_prune_report *report, struct nxc_error *err)
+{
+        struct nxc_image_store *images;
+        struct nxc_image **list;
+        size_t n;
+        int r = nxc_host_images(h, false, &images, err);
+
+        if (r == 0)
+                r = nxc_image_list(images, &list, &n, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                if (r == 0 && !nxc_usage_find(u, &list[i]->digest)) {
+                        r = nxc_image_untag(images, list[i], list[i]->name, err);
+                        report->images += r == 0;
+                }
+                nxc_image_free(list[i]);
+        }
+        free(list);
+        return r;
+}
+
+int nxc_prune(struct nxc_host *h, bool all, struct nxc_prune_report *ret, struct nxc_error *err)
+{
+        _cleanup_(nxc_usage_done) struct nxc_usage u = { 0 };
+        _cleanup_strv_ struct nxc_strv orphans = { 0 };
+        struct nxc_prune_report report = { 0 };
+        int r = nxc_host_root_fd(h, false, err); /* undoes dead creates first */
+
+        if (r == 0)
+                r = nxc_host_store_fd(h, false, err);
+        if (r < 0)
+                return r;
+        if (h->store_fd >= 0) {
+                r = nxc_usage_gather(h, &u, &orphans, err);
+                if (r == 0)
+                        r = remove_orphans(h, &orphans, &report, err);
+                if (r == 0 && all)
+                        r = remove_unused_images(h, &u, &report, err);
+                if (r == 0)
+                        r = nxc_store_collect(h, &u, &report, err);
+        }
+        if (r < 0)
+                return r;
+        *ret = report;
+        return 0;
+}

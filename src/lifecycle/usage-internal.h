@@ -1,0 +1,35 @@
+/* Who uses what in the store: containers (of every state root that left its name in their directory) and
+ * mounts. */
+#pragma once
+
+#include "lifecycle/host-internal.h"
+
+struct nxc_user_of_image {
+        char *what;         /* "container ID", "mount at DIR" */
+        char *image_digest; /* or NULL */
+        struct nxc_strv diff_ids;
+};
+
+struct nxc_usage {
+        struct nxc_user_of_image *users;
+        size_t n, cap;
+};
+
+/* orphans (may be NULL) gets the names below <store>/containers that no record stands for. */
+int nxc_usage_gather(
+        struct nxc_host *h, struct nxc_usage *ret, struct nxc_strv *orphans, struct nxc_error *err);
+void nxc_usage_done(struct nxc_usage *u);
+/* The first that uses the image, or NULL. */
+const struct nxc_user_of_image *nxc_usage_find(const struct nxc_usage *u, const struct nxc_digest *image);
+
+/* Takes ownership of the strings in user, also on failure. */
+int nxc_usage_add(struct nxc_usage *u, struct nxc_user_of_image *user);
+/* Mounts made by `mount IMAGE DIR`; records of those that are gone are removed on the way. */
+int nxc_usage_add_mounts(struct nxc_host *h, struct nxc_usage *u, struct nxc_error *err);
+
+/* Removes blobs and layers that neither an image nor a user reaches. */
+int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,
+        struct nxc_error *err);
+
+/* In <store>/containers/<id>: the state root under which its record lies. */
+#define NXC_ROOT_FILE ".root"
