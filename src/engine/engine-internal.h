@@ -1,0 +1,111 @@
+/* The engine from inside. This folder only, and its tests.
+ *
+ * Theory of operation. Every image, wherever it comes from, goes one way (take-in.c): a source hands out
+ * documents and blobs; nxc_validate_image (validate.c) asks for them in the order of the Image Validation
+ * diagram; what arrives is staged (image/intake.h, layerfs/intake.h) and gets its names at the very end:
+ * layers, blobs, the entry of index.json. */
+#pragma once
+
+#include "engine/engine.h"
+#include "image/intake.h"
+#include "layerfs/intake.h"
+
+#define NXC_LAYER_THREADS \
+        4 /* more connections gain nothing against one registry, and inflating wants a core each */
+
+typedef void (*nxc_bytes_fn)(void *arg, uint64_t bytes);
+
+/* A manifest or an index as its source gave it. */
+struct nxc_document {
+        struct nxc_descriptor desc; /* digest and size are of the data; media_type may be "" */
+        char *data;                 /* owned */
+};
+void nxc_document_done(struct nxc_document *d);
+
+/* Where an image comes from. */
+struct nxc_source {
+        const char *what; /* for messages */
+        /* A manifest or index that an index names, of at most NXC_MANIFEST_MAX_BYTES; its digest is right.
+         */
+        int (*get_document)(struct nxc_source *src, const struct nxc_descriptor *desc,
+                struct nxc_document *ret, struct nxc_error *err);
+        /* Writes all of a blob. Thread safe. fn is called from the calling thread with the bytes so far. */
+        int (*get_blob)(struct nxc_source *src, const struct nxc_descriptor *desc, struct nxc_blob_writer *w,
+                nxc_bytes_fn fn, void *arg, struct nxc_error *err);
+};
+
+/* Progress, one call at a time: the layers report from several threads. */
+void nxc_report(struct nxc_engine_ctx *ctx, enum nxc_progress_kind kind, const char *what,
+        const struct nxc_descriptor *desc, uint64_t done_bytes);
+
+/* Taking one image in. The intake is the caller's until it succeeds: then it is gone. */
+struct nxc_take_in {
+        struct nxc_source *source;
+        struct nxc_intake *intake;
+        struct nxc_document *root;        /* the manifest, or the index to choose from */
+        const char *platform;             /* NULL: the host's */
+        const struct nxc_reference *name; /* NULL: untagged */
+};
+int nxc_take_in(
+        struct nxc_engine_ctx *ctx, struct nxc_take_in *t, struct nxc_image **ret, struct nxc_error *err);
+
+/* The boxes of the Image Validation diagram that differ from path to path; validate.c has their order, and
+ * the rest. */
+struct nxc_validation {
+        void *arg;
+        /* Check Image Exists: its manifest, of the wanted platform. ImageNotFound. */
+        int (*find_manifest)(void *arg, struct nxc_document *ret, struct nxc_error *err);
+        /* Fetches or opens the configuration, of the right digest and size. */
+        int (*read_config)(void *arg, const struct nxc_descriptor *desc, char **ret, size_t *ret_len,
+                struct nxc_error *err);
+        /* Check Layer Files: digest, size and diff_id of every one. */
+        int (*check_layers)(void *arg, const struct nxc_image *image, struct nxc_error *err);
+};
+/* Fills image: everything but the name and the index digest. */
+int nxc_validate_image(const struct nxc_validation *v, struct nxc_image *image, struct nxc_error *err);
+
+/* The layers of an image on their way in. */
+struct nxc_layer_batch;
+/* Brings all layers into the staging area and unpacks them, several at a time; the first error ends the
+ * others. */
+int nxc_layers_fetch(struct nxc_engine_ctx *ctx, struct nxc_source *src, struct nxc_intake *in,
+        const struct nxc_image *image, struct nxc_layer_batch **ret, struct nxc_error *err);
+/* Gives the unpacked layers their names. */
+int nxc_layers_commit(struct nxc_layer_batch *b, struct nxc_error *err);
+/* Takes the names away again that commit gave. */
+void nxc_layers_take_back(struct nxc_layer_batch *b);
+/* Drops what was not committed. NULL is fine. */
+void nxc_layers_free(struct nxc_layer_batch *b);
+/* Unpacks again, from the blobs in the store, the layers of an image that are missing. */
+int nxc_layers_restore(struct nxc_engine_ctx *ctx, const struct nxc_image *image, struct nxc_error *err);
+/* Unpacks one layer from its blob and gives it its name. */
+int nxc_layer_restore(struct nxc_engine_ctx *ctx, const struct nxc_descriptor *desc,
+        const struct nxc_digest *diff_id, struct nxc_error *err);
+
+/* An archive, read once: its files are staged under their digests, and found again by their names. */
+struct nxc_archive_file {
+        char *path;                 /* cleaned, with a leading slash */
+        char *link;                 /* the member it is a link to, cleaned; or NULL */
+        struct nxc_descriptor desc; /* digest and size, when it is no link */
+};
+struct nxc_archive {
+        struct nxc_archive_file *files; /* sorted by path */
+        size_t n, cap;
+        json_t *index, *docker; /* index.json, manifest.json; or NULL */
+};
+/* path "-": stdin. */
+int nxc_archive_read(
+        const char *path, struct nxc_intake *in, struct nxc_archive *ret, struct nxc_error *err);
+/* Through links; NULL when there is none. */
+const struct nxc_archive_file *nxc_archive_find(const struct nxc_archive *a, const char *path);
+void nxc_archive_done(struct nxc_archive *a);
+
+/* The operations of the module. */
+int nxc_engine_pull(struct nxc_engine_ctx *ctx, const struct nxc_pull_opts *opts, struct nxc_image **ret,
+        struct nxc_error *err);
+int nxc_engine_import(struct nxc_engine_ctx *ctx, const char *source, const struct nxc_reference *name,
+        const char *platform, struct nxc_image **ret, struct nxc_error *err);
+int nxc_engine_save(struct nxc_engine_ctx *ctx, const struct nxc_image *image, const char *format,
+        const char *target, struct nxc_error *err);
+int nxc_engine_verify(
+        struct nxc_engine_ctx *ctx, const struct nxc_image *image, bool repair, struct nxc_error *err);

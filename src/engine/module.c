@@ -1,0 +1,12 @@
+/* The one symbol that the module exports. */
+#include "engine/engine-internal.h"
+
+extern const struct nxc_engine_ops nxc_engine;
+
+const struct nxc_engine_ops nxc_engine = {
+        .abi = NXC_ENGINE_ABI,
+        .pull = nxc_engine_pull,
+        .import = nxc_engine_import,
+        .save = nxc_engine_save,
+        .verify = nxc_engine_verify,
+};
