@@ -141,26 +141,37 @@ static void journal_free(struct nxc_journal *j)
         free(j);
 }
 
+/* Creates and locks the file. 1: somebody who recovers met it before we had the lock, and took it away. */
+static int make_file(struct nxc_journal *j, struct nxc_error *err)
+{
+        unsigned char seed[8];
+        int r;
+
+        if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+                return nxc_fail(err, errno, "get random bytes");
+        for (size_t i = 0; i < sizeof(seed); i++)
+                snprintf(j->token + 2 * i, 3, "%02x", seed[i]);
+        r = nxc_lock_at(j->dir_fd, j->token, NXC_LOCK_EXCLUSIVE, -1, &j->fd, err);
+        if (r == 0 && faccessat(j->dir_fd, j->token, F_OK, 0) < 0) {
+                nxc_closep(&j->fd);
+                return 1;
+        }
+        return r;
+}
+
 int nxc_journal_open(struct nxc_host *h, struct nxc_journal **ret, struct nxc_error *err)
 {
         struct nxc_journal *j = calloc(1, sizeof(*j));
-        unsigned char seed[8];
         int r;
 
         if (!j)
                 return nxc_oom(err);
         j->fd = j->dir_fd = -EBADF;
         r = open_inflight(h, true, &j->dir_fd, err);
-        if (r == 0 && getrandom(seed, sizeof(seed), 0) != sizeof(seed))
-                r = nxc_fail(err, errno, "get random bytes");
-        for (size_t i = 0; r == 0 && i < sizeof(seed); i++)
-                snprintf(j->token + 2 * i, 3, "%02x", seed[i]);
-        /* An empty journal that somebody else locks and removes before we have the lock undoes nothing; we
-         * notice it by the lock. */
         if (r == 0)
-                r = nxc_lock_at(j->dir_fd, j->token, NXC_LOCK_EXCLUSIVE, 0, &j->fd, err);
-        if (r == 0 && faccessat(j->dir_fd, j->token, F_OK, 0) < 0)
-                r = nxc_fail(err, errno, "keep the journal '%s'", j->token);
+                do
+                        r = make_file(j, err);
+                while (r > 0);
         if (r < 0) {
                 journal_free(j);
                 return r;
