@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define NXC_ID_MAX 1024 /* runc has no limit of its own; 255 is what a directory name takes, longer is refused */
+#define NXC_ID_MAX 255 /* what a directory name takes; runc has no limit of its own */
 
 enum nxc_status { NXC_STATUS_CREATING, NXC_STATUS_CREATED, NXC_STATUS_RUNNING, NXC_STATUS_PAUSED, NXC_STATUS_STOPPED };
 const char *nxc_status_name(enum nxc_status status); /* "creating", ... as the runtime-spec has them */
@@ -77,7 +77,7 @@ int nxc_state_load(int root_fd, const char *id, struct nxc_record **ret, struct 
 int nxc_state_list(int root_fd, struct nxc_strv *ret_ids, struct nxc_error *err);
 /* Exclusive lock on a container for a changing verb; timeout_ms as nxc_lock_at. ContainerNotFound when it is gone. */
 int nxc_state_lock(int root_fd, const char *id, int timeout_ms, int *ret_lock_fd, struct nxc_error *err);
-/* Removes <root>/<id> (renamed away first, so that it is never seen half removed). Absent: success. */
+/* Removes <root>/<id> (renamed away first, to .old-<random>, so that it is never seen half removed). Absent: success. */
 int nxc_state_remove(int root_fd, const char *id, struct nxc_error *err);
 
 /* The state document of the runtime-spec, with runc's additional keys: ociVersion id pid status bundle rootfs created
