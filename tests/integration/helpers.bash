@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # status and output are bats'
 # What the bats files share. A file begins with
 #
 #         load helpers
@@ -306,6 +306,7 @@ podman_()
 }
 
 # Limits that a machine without CAP_SYS_RESOURCE lets podman set; no network, no log daemon.
+# shellcheck disable=SC2034
 PODMAN_RUN_OPTS=(--ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --network none --log-driver k8s-file)
 
 # on_pty [OPTIONS] -- COMMAND...: see tests/tools/pty.py.

@@ -1,0 +1,107 @@
+# The composed root of an image is what umoci and podman make of it: one digest over every path, type, mode, owner, size,
+# content, link and xattr.
+load helpers
+
+setup_file()
+{
+        nxc_setup_file
+}
+
+teardown_file()
+{
+        umount -l "$BATS_FILE_TMPDIR/podman/root/overlay" 2>/dev/null || true
+        nxc_teardown_file
+}
+
+# our_tree NAME, umoci_tree NAME, podman_tree NAME: the list with the digest of the image's root.
+our_tree()
+{
+        mkdir -p "$BATS_TEST_TMPDIR/ours"
+        import_image "$1"
+        nexcage mount "localhost/$1" "$BATS_TEST_TMPDIR/ours" >/dev/null
+        tree_digest --list "$BATS_TEST_TMPDIR/ours" >"$BATS_TEST_TMPDIR/ours.list"
+        nexcage umount "$BATS_TEST_TMPDIR/ours"
+}
+
+umoci_tree()
+{
+        umoci unpack --image "$NXC_TEST_CACHE/$1:latest" "$BATS_TEST_TMPDIR/umoci" >&2
+        tree_digest --list "$BATS_TEST_TMPDIR/umoci/rootfs" >"$BATS_TEST_TMPDIR/umoci.list"
+        rm -rf "$BATS_TEST_TMPDIR/umoci"
+}
+
+podman_tree()
+{
+        local id dir
+        requires podman
+        id=$(podman_ pull -q "oci:$NXC_TEST_CACHE/$1:latest" | tail -n 1)
+        dir=$(podman_ image mount "$id")
+        tree_digest --list "$dir" >"$BATS_TEST_TMPDIR/podman.list"
+        podman_ image unmount "$id" >/dev/null
+        podman_ rmi -f "$id" >/dev/null
+}
+
+same_tree()
+{
+        cmp -s "$BATS_TEST_TMPDIR/ours.list" "$BATS_TEST_TMPDIR/$1.list" ||
+                fail "ours (<) is not $1's (>):" \
+                        "$(diff "$BATS_TEST_TMPDIR/ours.list" "$BATS_TEST_TMPDIR/$1.list" | head -n 40)"
+        [ "$(wc -l <"$BATS_TEST_TMPDIR/ours.list")" -gt "$2" ]
+}
+
+@test "tree: everything, as umoci" {
+        our_tree everything
+        umoci_tree everything
+        same_tree umoci 400
+}
+
+@test "tree: everything, as podman" {
+        our_tree everything
+        podman_tree everything
+        same_tree podman 400
+}
+
+@test "tree: Debian, as umoci" {
+        requires_image debian
+        our_tree debian
+        umoci_tree debian
+        same_tree umoci 3000
+}
+
+@test "tree: Debian, as podman" {
+        requires_image debian
+        our_tree debian
+        podman_tree debian
+        same_tree podman 3000
+}
+
+@test "tree: what the everything image is there for" {
+        import_image everything
+        mkdir "$BATS_TEST_TMPDIR/m"
+        nexcage mount localhost/everything "$BATS_TEST_TMPDIR/m" >/dev/null
+        cd "$BATS_TEST_TMPDIR/m"
+        [ ! -e gone-dir ] && [ ! -e swap/dir-gone ] && [ ! -e swap/file-gone ] && [ ! -e a/hard-two ]
+        [ -d swap/file-to-dir ] && [ -f swap/dir-to-file ] && [ -L swap/dir-to-link ] && [ -d swap/link-to-dir ]
+        [ "$(ls opq)" = new ] && [ "$(cat a/one)" = one ] && [ "$(cat a/hard-one)" = "no longer linked" ]
+        [ "$(ls back/dir)" = again ] && [ "$(cat back/file)" = again ]
+        [ "$(stat -c %i linked/first)" = "$(stat -c %i linked/second)" ]
+        [ "$(stat -c '%s' a/sparse-pax)" = 5242880 ] && [ "$(stat -c %b a/sparse-pax)" -lt 100 ]
+        [ "$(getfattr -n user.test --only-values a/xattr)" = changed ]
+        getfattr -n security.capability a/capable
+        [ "$(stat -c '%t %T %a' devs/null)" = "1 3 666" ] && [ -p devs/fifo ]
+        cd /
+        nexcage umount "$BATS_TEST_TMPDIR/m"
+}
+
+@test "tree: the image's mount is read-only, and keeps its layers from prune" {
+        import_image busybox
+        mkdir "$BATS_TEST_TMPDIR/m"
+        nexcage mount localhost/busybox "$BATS_TEST_TMPDIR/m"
+        run touch "$BATS_TEST_TMPDIR/m/x"
+        assert_output_has "Read-only"
+        run nexcage rmi localhost/busybox
+        [ "$status" -ne 0 ]
+        nexcage prune --all
+        cat "$BATS_TEST_TMPDIR/m/etc/os-release"
+        nexcage umount "$BATS_TEST_TMPDIR/m"
+}
