@@ -330,7 +330,7 @@ static int compose_manifest(struct import *im, const struct nxc_archive *a,
         json_t *config = r < 0 ? NULL : descriptor_json(NXC_MT_OCI_CONFIG, &f->desc);
 
         for (size_t i = 0; r == 0 && i < docker->layers.n; i++) {
-                const char *media_type;
+                const char *media_type = NULL;
 
                 r = docker_member(im, a, docker->layers.v[i], &f, err);
                 if (r == 0)

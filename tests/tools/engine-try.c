@@ -1,5 +1,6 @@
-/* The engine by hand, below the command line: engine-try STORE pull|import|save|verify|repair|find|list|rm|collect ...
- * Linked statically to everything, so that a debugger and the sanitizers see all of it. */
+/* The engine by hand, below the command line: engine-try STORE
+ * pull|import|save|verify|repair|find|list|rm|collect ... Linked statically to everything, so that a
+ * debugger and the sanitizers see all of it. */
 #include "core/cleanup.h"
 #include "core/fs.h"
 #include "core/log.h"
@@ -13,8 +14,8 @@ extern const struct nxc_engine_ops nxc_engine;
 
 static void print_image(const struct nxc_image *im)
 {
-        printf("%s %s %.19s layers=%zu bytes=%llu index=%.19s\n", im->name ? im->name : "-", im->id.text, im->digest.text,
-                im->manifest.n_layers, (unsigned long long)im->size_bytes,
+        printf("%s %s %.19s layers=%zu bytes=%llu index=%.19s\n", im->name ? im->name : "-", im->id.text,
+                im->digest.text, im->manifest.n_layers, (unsigned long long)im->size_bytes,
                 im->index_digest.text[0] ? im->index_digest.text : "-");
 }
 
@@ -23,15 +24,15 @@ static void show_progress(void *arg, const struct nxc_progress_event *ev)
         static const char *const kinds[] = { "start", "bytes", "done", "cached" };
 
         if (ev->kind != NXC_PROGRESS_BYTES)
-                fprintf(stderr, "%s %s %.19s %llu\n", kinds[ev->kind], ev->what, ev->digest ? ev->digest->text : "",
-                        (unsigned long long)ev->total_bytes);
+                fprintf(stderr, "%s %s %.19s %llu\n", kinds[ev->kind], ev->what,
+                        ev->digest ? ev->digest->text : "", (unsigned long long)ev->total_bytes);
 }
 
 static int pull(struct nxc_engine_ctx *ctx, char **argv, struct nxc_image **ret, struct nxc_error *err)
 {
-        struct nxc_pull_opts opts = {
-                .reference = argv[0], .policy = NXC_PULL_MISSING, .registry = { .tls_verify = -1, .retries = -1 }
-        };
+        struct nxc_pull_opts opts = { .reference = argv[0],
+                .policy = NXC_PULL_MISSING,
+                .registry = { .tls_verify = -1, .retries = -1 } };
 
         for (argv++; *argv; argv++) {
                 if (strcmp(*argv, "always") == 0)
@@ -101,14 +102,16 @@ static int run(struct nxc_engine_ctx *ctx, const char *verb, char **argv, struct
 
 int main(int argc, char **argv)
 {
-        struct nxc_log_config log = { .level = getenv("NXC_TRY_DEBUG") ? NXC_LOG_DEBUG : NXC_LOG_INFO, .fd = -1 };
+        struct nxc_log_config log = { .level = getenv("NXC_TRY_DEBUG") ? NXC_LOG_DEBUG : NXC_LOG_INFO,
+                .fd = -1 };
         struct nxc_engine_ctx ctx = { .progress = getenv("NXC_TRY_PROGRESS") ? show_progress : NULL };
         struct nxc_error err = { 0 };
         bool create;
         int r;
 
         if (argc < 3) {
-                fprintf(stderr, "usage: engine-try STORE pull|import|save|verify|repair|find|list|rm|collect ...\n");
+                fprintf(stderr,
+                        "usage: engine-try STORE pull|import|save|verify|repair|find|list|rm|collect ...\n");
                 return 2;
         }
         nxc_log_setup(&log);
