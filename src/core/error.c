@@ -55,12 +55,14 @@ static void append(char *buf, size_t size, const char *text)
 }
 
 /* openat2 and the mount API are what nexcage stands on; said once, for whichever of them is missing. */
-#define ENOSYS_HINT                                                                        \
+#define ENOSYS_HINT                                                                            \
         "Linux 5.6 or newer is needed, and a seccomp profile that lets openat2 and the mount " \
         "system calls pass"
 
 static int fail_va(struct nxc_error *err, enum nxc_error_kind kind, int errnum, const char *fmt, va_list ap)
 {
+        if (errnum < 0) /* a caller that passed -errno must not get a success for it */
+                errnum = -errnum;
         if (err && err->kind == NXC_ERR_NONE) {
                 err->kind = kind;
                 err->errnum = errnum ? errnum : EINVAL;
@@ -80,7 +82,8 @@ int nxc_fail(struct nxc_error *err, int errnum, const char *fmt, ...)
         int r;
 
         va_start(ap, fmt);
-        r = fail_va(err, errnum == ENOMEM ? NXC_ERR_OUT_OF_MEMORY : NXC_ERR_FILE, errnum, fmt, ap);
+        r = fail_va(err, errnum == ENOMEM || errnum == -ENOMEM ? NXC_ERR_OUT_OF_MEMORY : NXC_ERR_FILE,
+                errnum, fmt, ap);
         va_end(ap);
         return r;
 }

@@ -19,7 +19,8 @@ int nxc_read_fd(int fd, size_t limit, char **ret, size_t *ret_len, struct nxc_er
         struct stat st;
 
         if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size > limit)
-                return nxc_fail(err, EFBIG, "read %s of %lld bytes (at most %zu)", what, (long long)st.st_size, limit);
+                return nxc_fail(err, EFBIG, "read %s of %lld bytes (at most %zu)", what,
+                        (long long)st.st_size, limit);
         for (;;) {
                 ssize_t n = read(fd, chunk, sizeof(chunk));
                 int r;
@@ -40,7 +41,8 @@ int nxc_read_fd(int fd, size_t limit, char **ret, size_t *ret_len, struct nxc_er
         return 0;
 }
 
-int nxc_read_file_at(int dirfd, const char *path, size_t limit, char **ret, size_t *ret_len, struct nxc_error *err)
+int nxc_read_file_at(
+        int dirfd, const char *path, size_t limit, char **ret, size_t *ret_len, struct nxc_error *err)
 {
         _cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         struct stat st;
@@ -50,7 +52,8 @@ int nxc_read_file_at(int dirfd, const char *path, size_t limit, char **ret, size
         if (fstat(fd, &st) < 0)
                 return nxc_fail(err, errno, "stat '%s'", path);
         if (!S_ISREG(st.st_mode))
-                return nxc_fail(err, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, "read '%s', not a regular file", path);
+                return nxc_fail(
+                        err, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, "read '%s', not a regular file", path);
         return nxc_read_fd(fd, limit, ret, ret_len, err, path);
 }
 
@@ -71,24 +74,36 @@ int nxc_write_all(int fd, const void *data, size_t len)
         return 0;
 }
 
+static int make_dir(const char *path, mode_t mode)
+{
+        struct stat st;
+
+        if (mkdir(path, mode) == 0)
+                return 0;
+        if (errno != EEXIST)
+                return -errno;
+        return stat(path, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 int nxc_mkdir_p(const char *path, mode_t mode, struct nxc_error *err)
 {
         _cleanup_free_ char *p = nxc_path_absolute(path);
-        char *slash;
+        int r;
 
         if (!p)
-                return nxc_oom(err);
-        if (mkdir(p, mode) == 0 || errno == EEXIST)
-                return 0;
-        for (slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                return errno == ENOMEM ? nxc_oom(err) : nxc_fail(err, errno, "create directory '%s'", path);
+        r = make_dir(p, mode);
+        if (r != -ENOENT)
+                return r < 0 ? nxc_fail(err, -r, "create directory '%s'", p) : 0;
+        for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = '\0';
-                if (mkdir(p, mode) < 0 && errno != EEXIST)
-                        return nxc_fail(err, errno, "create directory '%s'", p);
+                r = make_dir(p, mode);
+                if (r < 0)
+                        return nxc_fail(err, -r, "create directory '%s'", p);
                 *slash = '/';
         }
-        if (mkdir(p, mode) < 0 && errno != EEXIST)
-                return nxc_fail(err, errno, "create directory '%s'", p);
-        return 0;
+        r = make_dir(p, mode);
+        return r < 0 ? nxc_fail(err, -r, "create directory '%s'", p) : 0;
 }
 
 int nxc_open_dir_p(const char *path, mode_t mode, int *ret_fd, struct nxc_error *err)
@@ -107,69 +122,8 @@ int nxc_open_dir_p(const char *path, mode_t mode, int *ret_fd, struct nxc_error 
         return 0;
 }
 
-/* Depth is bounded by fds, so a tree deeper than this is removed by moving nothing: it is an error (-EMFILE). */
-static int remove_children(int fd, dev_t dev)
-{
-        _cleanup_closedir_ DIR *dir = fdopendir(fd);
-        struct dirent *de;
-        int r = 0;
-
-        if (!dir) {
-                close(fd);
-                return -errno;
-        }
-        while ((errno = 0, de = readdir(dir))) {
-                struct stat st;
-                int child, k;
-
-                if (nxc_streq(de->d_name, ".") || nxc_streq(de->d_name, ".."))
-                        continue;
-                if (de->d_type != DT_DIR && unlinkat(dirfd(dir), de->d_name, 0) == 0)
-                        continue;
-                if (unlinkat(dirfd(dir), de->d_name, AT_REMOVEDIR) == 0)
-                        continue;
-                if (errno == ENOTDIR && unlinkat(dirfd(dir), de->d_name, 0) == 0)
-                        continue;
-                child = openat(dirfd(dir), de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (child < 0) {
-                        r = r ? r : -errno;
-                        continue;
-                }
-                if (fstat(child, &st) < 0 || st.st_dev != dev) {
-                        close(child);
-                        r = r ? r : -EXDEV;
-                        continue;
-                }
-                k = remove_children(child, dev);
-                if (k == 0 && unlinkat(dirfd(dir), de->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                        k = -errno;
-                r = r ? r : k;
-        }
-        return r ? r : -errno;
-}
-
-int nxc_remove_tree_at(int dirfd, const char *name, struct nxc_error *err)
-{
-        struct stat st;
-        int fd, r;
-
-        if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-                return 0;
-        fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return nxc_fail(err, errno, "remove '%s'", name);
-        if (fstat(fd, &st) < 0) {
-                r = -errno;
-                close(fd);
-                return nxc_fail(err, -r, "stat '%s'", name);
-        }
-        r = remove_children(fd, st.st_dev);
-        if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
-                r = -errno;
-        if (r < 0)
-                return nxc_fail(err, -r, "remove '%s'", name);
-        return 0;
-}
+/* An attacker who renames without end could otherwise hold a path with ".." in it for ever. */
+#define OPENAT2_TRIES 1000
 
 static int openat2_raw(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
@@ -178,13 +132,128 @@ static int openat2_raw(int dirfd, const char *path, int flags, mode_t mode, uint
                 .mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode : 0,
                 .resolve = resolve,
         };
+        int tries = 0;
         long fd;
 
         path += strspn(path, "/");
-        do /* EAGAIN: a rename raced with the resolution of ".." (openat2(2)) */
+        do /* EAGAIN: a rename or a mount raced with the resolution (openat2(2)) */
                 fd = syscall(SYS_openat2, dirfd, *path ? path : ".", &how, sizeof(how));
-        while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+        while (fd < 0 && (errno == EINTR || (errno == EAGAIN && ++tries < OPENAT2_TRIES)));
         return fd < 0 ? -errno : (int)fd;
+}
+
+/* Removing a tree. What is removed may come from a container, so it may be deeper than we have fds or stack,
+ * and it may hold mounts that somebody forgot: below this depth a directory is first moved up beside the
+ * others, and no directory is entered that is a mount point, not even one of the same file system (which
+ * st_dev would not show). */
+#define REMOVE_MAX_DEPTH 64
+
+struct removal {
+        int top_fd;
+        unsigned moved; /* names given to what was moved up */
+        bool again;     /* something was moved up: another pass */
+};
+
+static int move_up(struct removal *rm, int dir_fd, const char *name)
+{
+        char to[32];
+
+        do
+                snprintf(to, sizeof(to), ".nxc-removed-%u", rm->moved++);
+        while (renameat2(dir_fd, name, rm->top_fd, to, RENAME_NOREPLACE) < 0 && errno == EEXIST);
+        if (faccessat(rm->top_fd, to, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        rm->again = true;
+        return 0;
+}
+
+static int remove_children(struct removal *rm, int fd, int depth);
+
+static int remove_entry(struct removal *rm, int dir_fd, const char *name, int depth)
+{
+        int child, r;
+
+        if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+                return 0;
+        r = -errno;
+        if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
+                return 0;
+        if (errno == ENOTDIR)
+                return r; /* a file that could not go */
+        if (errno != ENOTEMPTY && errno != EEXIST)
+                return -errno;
+        if (depth >= REMOVE_MAX_DEPTH)
+                return move_up(rm, dir_fd, name);
+        child = openat2_raw(
+                dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
+        if (child < 0)
+                return child;
+        r = remove_children(rm, child, depth + 1);
+        if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                r = -errno;
+        return r;
+}
+
+/* Takes fd. The first failure is what is reported; the rest is removed all the same. */
+static int remove_children(struct removal *rm, int fd, int depth)
+{
+        _cleanup_closedir_ DIR *dir = fdopendir(fd);
+        struct dirent *de;
+        int r = 0;
+
+        if (!dir) {
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        if (depth == 0)
+                rm->top_fd = fd;
+        do {
+                rm->again = depth > 0 && rm->again;
+                rewinddir(dir);
+                while ((errno = 0, de = readdir(dir))) {
+                        int k = 0;
+
+                        if (!nxc_streq(de->d_name, ".") && !nxc_streq(de->d_name, ".."))
+                                k = remove_entry(rm, fd, de->d_name, depth);
+                        r = r ? r : k;
+                }
+                r = r ? r : -errno;
+        } while (depth == 0 && rm->again);
+        return r;
+}
+
+/* The tree's own directory may be a mount point as well, whose contents are somebody else's. */
+static bool is_mount_root(int fd)
+{
+        struct statx stx;
+
+        return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) == 0 &&
+               (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+int nxc_remove_tree_at(int dirfd, const char *name, struct nxc_error *err)
+{
+        struct removal rm = { 0 };
+        int fd, r, unlinked;
+
+        if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+                return 0;
+        unlinked = errno;
+        fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return nxc_fail(
+                        err, errno == ENOTDIR || errno == ELOOP ? unlinked : errno, "remove '%s'", name);
+        if (is_mount_root(fd)) {
+                close(fd);
+                return nxc_fail(err, EBUSY, "remove '%s', which is mounted", name);
+        }
+        r = remove_children(&rm, fd, 0);
+        if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                r = -errno;
+        if (r < 0)
+                return nxc_fail(err, -r, "remove '%s'", name);
+        return 0;
 }
 
 int nxc_root_open(int root_fd, const char *path, int flags, mode_t mode)
@@ -199,7 +268,8 @@ int nxc_within_open(int dir_fd, const char *path, int flags, mode_t mode)
 
 int nxc_beneath_open(int root_fd, const char *path, int flags, mode_t mode)
 {
-        return openat2_raw(root_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+        return openat2_raw(
+                root_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 
 int nxc_root_mkdir_p(int root_fd, const char *path, mode_t mode, bool *ret_made)

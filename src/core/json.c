@@ -40,9 +40,10 @@ static bool real_as_u64(double d, uint64_t *ret)
         return true;
 }
 
-/* jansson's integers are signed, but configurations hold 18446744073709551615 (an unlimited rlimit) and other
- * unsigned ones. They become reals of the same length ("184467440737095516e2": what is cut is less than half of the
- * distance between two reals there), so that lines and columns stay. NULL: there are none that a real can hold. */
+/* jansson's integers are signed, but configurations hold 18446744073709551615 (an unlimited rlimit) and
+ * other unsigned ones. They become reals of the same length ("184467440737095516e2": what is cut is less
+ * than half of the distance between two reals there), so that lines and columns stay. NULL: there are none
+ * that a real can hold. */
 static char *widen_integers(const char *text, size_t len)
 {
         char *copy = malloc(len + 1);
@@ -66,7 +67,7 @@ static char *widen_integers(const char *text, size_t len)
                         continue;
                 n = strspn(copy + i, "0123456789");
                 if (n < 19 || (i > 0 && strchr("-+.eE", copy[i - 1])) || strchr(".eE", copy[i + n]))
-                        continue; /* at the end this finds the NUL too, which no document ends in a number before */
+                        continue; /* part of a real; or the end, where no number of a document stands */
                 errno = 0;
                 v = strtoull(copy + i, NULL, 10);
                 if (errno || v <= INT64_MAX || (v != UINT64_MAX && v % 2048 != 0))
@@ -87,8 +88,8 @@ int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret,
         json_t *j;
 
         if (too_deep(text, len))
-                return nxc_fail_kind(err, NXC_ERR_INVALID_JSON, 0, "parse %s: nested deeper than %d levels", what,
-                        NXC_JSON_MAX_DEPTH);
+                return nxc_fail_kind(err, NXC_ERR_INVALID_JSON, 0, "parse %s: nested deeper than %d levels",
+                        what, NXC_JSON_MAX_DEPTH);
         j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
         if (!j && json_error_code(&je) == json_error_numeric_overflow) {
                 _cleanup_free_ char *wide = widen_integers(text, len);
@@ -99,8 +100,8 @@ int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret,
         if (!j && json_error_code(&je) == json_error_out_of_memory)
                 return nxc_oom(err);
         if (!j)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_JSON, 0, "parse %s: line %d, column %d: %s", what, je.line,
-                        je.column, je.text);
+                return nxc_fail_kind(err, NXC_ERR_INVALID_JSON, 0, "parse %s: line %d, column %d: %s", what,
+                        je.line, je.column, je.text);
         *ret = j;
         return 0;
 }
@@ -135,7 +136,8 @@ static char *narrow_integers(const char *text)
                 n = strspn(p, "0123456789.eE+-");
                 if (!memchr(p, 'e', n) || !real_as_u64(strtod(p, NULL), &v) || (p > text && p[-1] == '-'))
                         continue;
-                if (nxc_buf_add(&out, from, (size_t)(p - from)) < 0 || nxc_buf_printf(&out, "%" PRIu64, v) < 0)
+                if (nxc_buf_add(&out, from, (size_t)(p - from)) < 0 ||
+                        nxc_buf_printf(&out, "%" PRIu64, v) < 0)
                         return NULL;
                 from = p + n;
         }

@@ -17,13 +17,14 @@ static inline void nxc_json_decrefp(json_t **j)
 
 #define NXC_JSON_MAX_DEPTH 64 /* no document of ours nests deeper; jansson recurses per level */
 
-/* Duplicate keys, trailing text, bad UTF-8, NUL and deep nesting are refused: InvalidJson with line and column.
- * Integers from 2^63 to 2^64-1, which jansson does not have, are kept as reals and written as integers again by
- * nxc_json_format. */
+/* Duplicate keys, trailing text, bad UTF-8, NUL and deep nesting are refused: InvalidJson with line and
+ * column. Integers from 2^63 to 2^64-1, which jansson does not have, are kept as reals and written as
+ * integers again by nxc_json_format. */
 int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err);
 /* Reads a file of at most limit bytes and parses it. */
 int nxc_json_load_at(int dirfd, const char *path, size_t limit, json_t **ret, struct nxc_error *err);
-/* Compact, or indented; malloc'ed. NULL: out of memory. The way to write a document that nxc_json_parse read. */
+/* Compact, or indented; malloc'ed. NULL: out of memory. The way to write a document that nxc_json_parse
+ * read. */
 char *nxc_json_format(const json_t *j, bool indent);
 
 /* A member by dotted path ("process.user.uid"), borrowed; NULL when absent. */

@@ -23,24 +23,78 @@ bool nxc_log_is_debug(void)
         return config.level >= NXC_LOG_DEBUG;
 }
 
-static size_t escape_json(char *out, size_t size, const char *in)
+/* The length of the well-formed UTF-8 sequence at s (Unicode, table 3-7), or 0. */
+static size_t utf8_len(const unsigned char *s)
+{
+        static const struct {
+                unsigned char first_min, first_max, second_min, second_max;
+                size_t len;
+        } forms[] = {
+                { 0x01, 0x7f, 0, 0, 1 },
+                { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+                { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+                { 0xe1, 0xec, 0x80, 0xbf, 3 },
+                { 0xed, 0xed, 0x80, 0x9f, 3 },
+                { 0xee, 0xef, 0x80, 0xbf, 3 },
+                { 0xf0, 0xf0, 0x90, 0xbf, 4 },
+                { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+                { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+        };
+
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(forms); i++) {
+                size_t n = 1;
+
+                if (s[0] < forms[i].first_min || s[0] > forms[i].first_max)
+                        continue;
+                if (forms[i].len > 1 && (s[1] < forms[i].second_min || s[1] > forms[i].second_max))
+                        return 0;
+                while (++n < forms[i].len)
+                        if (s[n] < 0x80 || s[n] > 0xbf)
+                                return 0;
+                return forms[i].len;
+        }
+        return 0;
+}
+
+/* Engines parse the file, some strictly: what is no UTF-8 becomes U+FFFD, and a cut never falls into a
+ * character. */
+static void escape_json(char *out, size_t size, const char *in)
+{
+        size_t n = 0;
+
+        while (*in && n + 8 < size) {
+                size_t k = utf8_len((const unsigned char *)in);
+
+                if (k == 0)
+                        n += (size_t)snprintf(out + n, size - n, "\\ufffd");
+                else if (*in == '"' || *in == '\\')
+                        n += (size_t)snprintf(out + n, size - n, "\\%c", *in);
+                else if ((unsigned char)*in < 0x20 || *in == 0x7f)
+                        n += (size_t)snprintf(out + n, size - n, "\\u%04x", (unsigned char)*in);
+                else {
+                        memcpy(out + n, in, k);
+                        n += k;
+                }
+                in += k ? k : 1;
+        }
+        out[n] = '\0';
+}
+
+/* A line stays a line, and a terminal sees none of the control characters that an image or a hook may have
+ * put into its words. */
+static void escape_text(char *out, size_t size, const char *in)
 {
         size_t n = 0;
 
         for (; *in && n + 8 < size; in++) {
-                unsigned char c = (unsigned char)*in;
-
-                if (c == '"' || c == '\\') {
-                        out[n++] = '\\';
-                        out[n++] = (char)c;
-                } else if (c < 0x20 || c == 0x7f) {
-                        n += (size_t)snprintf(out + n, size - n, "\\u%04x", c);
-                } else {
-                        out[n++] = (char)c;
-                }
+                if (*in == '\n')
+                        n += (size_t)snprintf(out + n, size - n, "\\n");
+                else if (*in != '\t' && ((unsigned char)*in < 0x20 || *in == 0x7f))
+                        n += (size_t)snprintf(out + n, size - n, "\\x%02x", (unsigned char)*in);
+                else
+                        out[n++] = *in;
         }
         out[n] = '\0';
-        return n;
 }
 
 static void write_line(int fd, const char *line, size_t len)
@@ -76,19 +130,20 @@ static void emit_json(int fd, enum nxc_log_level level, const char *extra, const
 
         now_rfc3339(when, sizeof(when));
         escape_json(text, sizeof(text), msg);
-        n = snprintf(line, sizeof(line), "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"%s}\n", level_names[level],
-                text, when, extra);
+        n = snprintf(line, sizeof(line), "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"%s}\n",
+                level_names[level], text, when, extra);
         if (n > 0)
                 write_line(fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
 static void emit_text(int fd, enum nxc_log_level level, const char *msg)
 {
-        char line[LINE_MAX_BYTES + 64];
+        char text[LINE_MAX_BYTES + LINE_MAX_BYTES / 2], line[2 * LINE_MAX_BYTES];
         int n;
 
-        n = snprintf(line, sizeof(line), "nexcage: %s%s%s\n", level == NXC_LOG_ERROR ? "" : level_names[level],
-                level == NXC_LOG_ERROR ? "" : ": ", msg);
+        escape_text(text, sizeof(text), msg);
+        n = snprintf(line, sizeof(line), "nexcage: %s%s%s\n",
+                level == NXC_LOG_ERROR ? "" : level_names[level], level == NXC_LOG_ERROR ? "" : ": ", text);
         if (n > 0)
                 write_line(fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
@@ -103,7 +158,7 @@ static void emit(enum nxc_log_level level, const char *extra, const char *msg)
                 else
                         emit_text(config.fd, level, msg);
         }
-        if (!shown)
+        if (!shown || (level == NXC_LOG_ERROR && config.quiet_errors))
                 return;
         if (config.fd < 0 && config.format == NXC_LOG_JSON)
                 emit_json(STDERR_FILENO, level, extra, msg);
@@ -123,13 +178,13 @@ static void emit_va(enum nxc_log_level level, const char *fmt, va_list ap)
         errno = saved;
 }
 
-#define DEFINE_LOGGER(name, level)            \
-        void name(const char *fmt, ...)       \
-        {                                     \
-                va_list ap;                   \
-                va_start(ap, fmt);            \
-                emit_va((level), fmt, ap);    \
-                va_end(ap);                   \
+#define DEFINE_LOGGER(name, level)         \
+        void name(const char *fmt, ...)    \
+        {                                  \
+                va_list ap;                \
+                va_start(ap, fmt);         \
+                emit_va((level), fmt, ap); \
+                va_end(ap);                \
         }
 
 DEFINE_LOGGER(nxc_debug, NXC_LOG_DEBUG)
@@ -140,9 +195,9 @@ void nxc_log_error(const struct nxc_error *err)
 {
         char msg[LINE_MAX_BYTES], extra[256];
 
-        snprintf(msg, sizeof(msg), "%s%s%s%s: %s%s%s%s", nxc_error_kind_name(err->kind), err->stage ? " [" : "",
-                err->stage ? err->stage : "", err->stage ? "]" : "", err->message, err->hint[0] ? " (hint: " : "",
-                err->hint, err->hint[0] ? ")" : "");
+        snprintf(msg, sizeof(msg), "%s%s%s%s: %s%s%s%s", nxc_error_kind_name(err->kind),
+                err->stage ? " [" : "", err->stage ? err->stage : "", err->stage ? "]" : "", err->message,
+                err->hint[0] ? " (hint: " : "", err->hint, err->hint[0] ? ")" : "");
         snprintf(extra, sizeof(extra), ",\"kind\":\"%s\",\"stage\":\"%s\"", nxc_error_kind_name(err->kind),
                 err->stage ? err->stage : "");
         emit(NXC_LOG_ERROR, extra, msg);

@@ -16,6 +16,7 @@ struct nxc_log_config {
         enum nxc_log_level level;   /* what is shown; errors and warnings always reach the log file */
         enum nxc_log_format format; /* of the file, or of stderr where there is no file */
         int fd;                     /* the log file, or negative; stays owned by the caller */
+        bool quiet_errors;          /* errors go to the file only: cli shows them in another form */
 };
 
 void nxc_log_setup(const struct nxc_log_config *config);

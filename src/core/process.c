@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,13 +21,26 @@
 
 static const char *const default_env[] = { "PATH=" SYSTEM_PATH, NULL };
 
+static int check_program(const char *path)
+{
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EACCES; /* as execve(2) says of a directory, which access(2) would let pass */
+        return access(path, X_OK) < 0 ? -errno : 0;
+}
+
 int nxc_process_find(const char *name, char **ret_path)
 {
         const char *dir = SYSTEM_PATH;
 
         if (strchr(name, '/')) {
-                if (access(name, X_OK) < 0)
-                        return -errno;
+                int r = check_program(name);
+
+                if (r < 0)
+                        return r;
                 *ret_path = strdup(name);
                 return *ret_path ? 0 : -ENOMEM;
         }
@@ -36,7 +50,7 @@ int nxc_process_find(const char *name, char **ret_path)
 
                 if (!p)
                         return -ENOMEM;
-                if (access(p, X_OK) == 0) {
+                if (check_program(p) == 0) {
                         *ret_path = p;
                         return 0;
                 }

@@ -198,6 +198,8 @@ int nxc_parse_size(const char *s, uint64_t *ret_bytes)
         double v;
         int shift = 0;
 
+        if (nxc_parse_u64(s, ret_bytes) == 0) /* exactly, also past what a double holds */
+                return 0;
         if (parse_decimal(s, &v, &end) < 0)
                 return -EINVAL;
         if (*end) {
