@@ -1,0 +1,6 @@
+/* What `nexcage --version` says. */
+#pragma once
+
+#include "core/error.h"
+
+int nxc_print_version(struct nxc_error *err);
