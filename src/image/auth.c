@@ -15,8 +15,7 @@
 #define DOCKER_HUB "docker.io"
 #define DOCKER_HUB_KEY "https://index.docker.io/v1/" /* what docker login writes for it */
 
-/* ---- secrets
- * --------------------------------------------------------------------------------------------------- */
+/* ---- secrets */
 
 void nxc_secret_free(char *secret)
 {
@@ -81,11 +80,9 @@ static int decode_auth(const char *base64, struct nxc_credentials *ret, struct n
         return r;
 }
 
-/* ---- one file
- * -------------------------------------------------------------------------------------------------- */
+/* ---- one file */
 
-/* An entry of auths: {"auth": base64} with or without "identitytoken", or plain "username" and "password".
- */
+/* An entry of auths: {"auth": base64} with or without "identitytoken", or "username" and "password". */
 static int read_entry(const json_t *entry, struct nxc_credentials *ret, struct nxc_error *err)
 {
         const char *identity = json_string_value(json_object_get(entry, "identitytoken"));
@@ -243,8 +240,7 @@ int nxc_auth_file_lookup(const char *text, size_t len, const char *what, bool le
         return 0;
 }
 
-/* ---- helpers and places
- * ---------------------------------------------------------------------------------------- */
+/* ---- helpers and places */
 
 static int ask_helper(const struct nxc_auth_answer *a, const char *host, struct nxc_credentials *ret,
         struct nxc_error *err)

@@ -1,8 +1,9 @@
 /* Credentials for a registry, found where podman and docker keep them (containers-auth.json(5)):
  *
- *   --creds-file; else --authfile or $REGISTRY_AUTH_FILE, and then nothing else; else the first that has
- * some of $XDG_RUNTIME_DIR/containers/auth.json (/run/containers/UID/auth.json),
- * $XDG_CONFIG_HOME/containers/auth.json, $DOCKER_CONFIG/config.json (~/.docker/config.json), ~/.dockercfg.
+ * - --creds-file; else
+ * - --authfile or $REGISTRY_AUTH_FILE, and then nothing else; else the first that has some of
+ * - $XDG_RUNTIME_DIR/containers/auth.json (/run/containers/UID/auth.json when that is not set),
+ *   $XDG_CONFIG_HOME/containers/auth.json (~/.config), $DOCKER_CONFIG/config.json (~/.docker), ~/.dockercfg.
  *
  * In one file: a credHelpers entry of the host, then the auths entry of the longest matching path (HOST/a/b,
  * HOST/a, HOST), then credsStore. Secrets are wiped when they are done with, and never appear in messages,

@@ -152,6 +152,19 @@ static int split_name(const char *text, char *name, struct nxc_reference *out, s
         return 0;
 }
 
+/* "oci:./dir", "docker-archive:/file": podman's names for places that are no registry. */
+static bool is_transport(const char *text)
+{
+        static const char *const transports[] = {
+                "oci:", "oci-archive:", "docker-archive:", "dir:", "docker-daemon:", "containers-storage:"
+        };
+
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(transports); i++)
+                if (nxc_starts_with(text, transports[i]))
+                        return strchr("/.[", text[strlen(transports[i])]) != NULL;
+        return false;
+}
+
 static int check_text(const char *text, struct nxc_error *err)
 {
         if (!*text)
@@ -165,6 +178,9 @@ static int check_text(const char *text, struct nxc_error *err)
         if (strstr(text, "://"))
                 return refuse(
                         err, text, "a reference has no scheme; write [host[:port]/]name[:tag][@digest]");
+        if (is_transport(text))
+                return refuse(err, text,
+                        "not a registry's image; 'nexcage import' takes OCI layouts and archives");
         if (is_image_id(text))
                 return refuse(err, text, "64 hexadecimal digits are an image id, not a name");
         return 0;

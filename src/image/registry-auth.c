@@ -28,8 +28,7 @@ static time_t now_s(void)
         return ts.tv_sec;
 }
 
-/* ---- whom to trust
- * --------------------------------------------------------------------------------------------- */
+/* ---- whom to trust */
 
 /* What is no owner's own below a country's domain: "co.uk", "com.au". */
 static bool is_shared_second_level(const char *labels)
@@ -102,8 +101,7 @@ static int load_credentials(struct nxc_registry *r, struct nxc_error *err)
         return result;
 }
 
-/* ---- header values
- * --------------------------------------------------------------------------------------------- */
+/* ---- header values */
 
 static char *basic_value(const struct nxc_credentials *c)
 {
@@ -165,8 +163,7 @@ static int take_token(struct nxc_registry *r, const struct nxc_http_response *re
         return result;
 }
 
-/* ---- the token server
- * ------------------------------------------------------------------------------------------ */
+/* ---- the token server */
 
 static int add_field(struct nxc_buf *b, char before, const char *name, const char *value)
 {
@@ -318,8 +315,7 @@ static int use_basic(struct nxc_registry *r, const struct nxc_http_response *res
         return set_authorization(r, basic_value(&r->credentials), 0, err);
 }
 
-/* ---- for requests
- * ---------------------------------------------------------------------------------------------- */
+/* ---- for requests */
 
 int nxc_registry_authorization(struct nxc_registry *r, char **ret, unsigned *ret_generation,
         struct nxc_attempt *attempt, struct nxc_error *err)

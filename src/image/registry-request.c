@@ -18,8 +18,7 @@
 #define RETRY_AFTER_MAX_S 60 /* a server that wants more has to be asked by the user again */
 #define MAX_SERVER_TEXT 200
 
-/* ---- errors
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- errors */
 
 /* Printable ASCII only: it goes to a terminal and comes from anybody. */
 static void append_harmless(char *buf, size_t size, const char *prefix, const char *text)
@@ -88,25 +87,12 @@ bool nxc_http_failure_may_pass(enum nxc_http_failure failure)
         return failure == NXC_HTTP_STALL || failure == NXC_HTTP_RESET || failure == NXC_HTTP_TRUNCATED;
 }
 
-/* ---- how the registry is reached
- * ------------------------------------------------------------------------------- */
+/* ---- how the registry is reached */
 
 unsigned nxc_registry_reachable(enum nxc_address_class class, bool token_server)
 {
-        unsigned ordinary = NXC_ADDRESS_PUBLIC | NXC_ADDRESS_PRIVATE;
-
-        switch (class) {
-        case NXC_ADDRESS_PUBLIC:
-                return token_server ? NXC_ADDRESS_PUBLIC
-                                    : ordinary; /* blob stores may have a private address */
-        case NXC_ADDRESS_PRIVATE:
-                return ordinary;
-        case NXC_ADDRESS_LOOPBACK:
-                return ordinary | NXC_ADDRESS_LOOPBACK;
-        case NXC_ADDRESS_LINK_LOCAL:
-                return ordinary | NXC_ADDRESS_LINK_LOCAL;
-        }
-        return NXC_ADDRESS_PUBLIC;
+        /* blob stores have private addresses often enough, and get no credentials */
+        return NXC_ADDRESS_PUBLIC | class | (token_server ? 0 : NXC_ADDRESS_PRIVATE);
 }
 
 static int probe(struct nxc_registry *r, bool https, uint16_t port, struct nxc_http_response *resp,
@@ -191,8 +177,7 @@ static enum nxc_address_class class_of(struct nxc_registry *r)
         return class;
 }
 
-/* ---- redirects
- * ------------------------------------------------------------------------------------------------- */
+/* ---- redirects */
 
 static bool is_redirect(long status)
 {
@@ -273,8 +258,7 @@ static int perform(struct nxc_registry *r, const struct nxc_registry_request *re
         }
 }
 
-/* ---- one attempt
- * ----------------------------------------------------------------------------------------------- */
+/* ---- one attempt */
 
 /* A blob store's 401 or 403 is about its signed URL, not about the user's credentials. */
 static int foreign_status_error(
@@ -321,8 +305,7 @@ int nxc_registry_attempt(struct nxc_registry *r, const struct nxc_registry_reque
         return result;
 }
 
-/* ---- repeating it
- * ---------------------------------------------------------------------------------------------- */
+/* ---- repeating it */
 
 /* Doubling, and spread over half to one and a half of it, so that many clients do not come back at the same
  * moment. */

@@ -19,8 +19,7 @@ static const char *const accept_manifests[] = {
         NXC_MT_DOCKER_LIST,
 };
 
-/* ---- opening
- * --------------------------------------------------------------------------------------------------- */
+/* ---- opening */
 
 /* The API of docker.io has a name of its own. */
 static const char *api_host(const char *host)
@@ -106,8 +105,7 @@ void nxc_registry_close(struct nxc_registry *r)
         free(r);
 }
 
-/* ---- manifests
- * ------------------------------------------------------------------------------------------------- */
+/* ---- manifests */
 
 struct manifest_job {
         struct nxc_registry *registry;
@@ -270,8 +268,7 @@ int nxc_registry_head_manifest(
         return result;
 }
 
-/* ---- blobs
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- blobs */
 
 struct blob_job {
         struct nxc_registry *registry;

@@ -5,12 +5,10 @@
  * comes next. */
 #include "net/http.h"
 
-#include "core/fs.h"
 #include "core/log.h"
+#include "net/tls-internal.h"
 
 #include <curl/curl.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
@@ -19,13 +17,10 @@
 #define CONNECT_TIMEOUT_S 15
 #define STALL_TIMEOUT_S 30
 #define STALL_BYTES_PER_S 64L
-#define RECEIVE_BUFFER_BYTES (256L * 1024) /* bigger pieces for the digest and the disk than curl's 16 KiB \
-                                            */
+#define RECEIVE_BUFFER_BYTES (256L * 1024) /* curl's 16 KiB make many small writes */
 #define MAX_HEADERS 200                    /* of one answer; registries send about ten */
 #define MAX_HEADER_BYTES (16 * 1024)
 #define MAX_ERROR_BODY (64 * 1024)
-#define MAX_CERT_BYTES (4u << 20)
-#define MAX_CERT_FILES 64
 
 struct handle {
         CURL *curl;
@@ -33,11 +28,8 @@ struct handle {
 };
 
 struct nxc_http {
-        bool tls_verify;
+        struct nxc_tls tls;
         int connect_timeout_s, stall_timeout_s;
-        char *ca_file, *ca_path; /* from SSL_CERT_FILE and SSL_CERT_DIR; NULL: libcurl's own */
-        struct nxc_buf ca_blob;  /* system bundle and the *.crt of cert_dir, when there are any of those */
-        char *client_cert, *client_key; /* paths, or NULL */
         bool proxied; /* some proxy is set: the peer's address says nothing about the server */
         pthread_mutex_t lock;
         struct handle *idle;
@@ -61,125 +53,7 @@ static void global_init(void)
         curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* ---- TLS
- * ------------------------------------------------------------------------------------------------------- */
-
-static int append_file(struct nxc_buf *buf, const char *path, bool need_pem, struct nxc_error *err)
-{
-        _cleanup_free_ char *text = NULL;
-        size_t len;
-        int r = nxc_read_file_at(AT_FDCWD, path, MAX_CERT_BYTES, &text, &len, err);
-
-        if (r < 0)
-                return r;
-        if (need_pem && !strstr(text ? text : "", "-----BEGIN"))
-                return nxc_fail_kind(err, NXC_ERR_CONFIG, 0, "certificate '%s' is not in PEM form", path);
-        if (nxc_buf_add(buf, text, len) < 0 || nxc_buf_puts(buf, "\n") < 0)
-                return nxc_oom(err);
-        return 0;
-}
-
-static const char *system_bundle(const struct nxc_http *http)
-{
-        return http->ca_file ? http->ca_file : curl_version_info(CURLVERSION_NOW)->cainfo;
-}
-
-static int add_ca(struct nxc_http *http, const char *path, struct nxc_error *err)
-{
-        const char *bundle = system_bundle(http);
-
-        /* a blob stands in for the bundle, so the bundle goes first into it */
-        if (http->ca_blob.len == 0 && bundle && access(bundle, R_OK) == 0) {
-                int r = append_file(&http->ca_blob, bundle, false, err);
-
-                if (r < 0)
-                        return r;
-        }
-        return append_file(&http->ca_blob, path, true, err);
-}
-
-static int add_client_cert(struct nxc_http *http, const char *cert, struct nxc_error *err)
-{
-        _cleanup_free_ char *key = nxc_strf("%.*s.key", (int)(strlen(cert) - strlen(".cert")), cert);
-
-        if (!key)
-                return nxc_oom(err);
-        if (access(key, R_OK) < 0) {
-                int r = nxc_fail(err, errno, "read the key '%s' of client certificate '%s'", key, cert);
-
-                nxc_error_set_kind(err, NXC_ERR_CONFIG);
-                return r;
-        }
-        if (http->client_cert)
-                return 0; /* the first in order of names */
-        http->client_cert = strdup(cert);
-        http->client_key = TAKE_PTR(key);
-        return http->client_cert ? 0 : nxc_oom(err);
-}
-
-static int is_certificate(const struct dirent *d)
-{
-        return nxc_ends_with(d->d_name, ".crt") || nxc_ends_with(d->d_name, ".cert");
-}
-
-static int load_cert_dir(struct nxc_http *http, const char *dir, struct nxc_error *err)
-{
-        struct dirent **names;
-        int n = scandir(dir, &names, is_certificate, alphasort), r = 0;
-
-        if (n < 0 && errno == ENOENT)
-                return 0;
-        if (n < 0) {
-                nxc_fail(err, errno, "read certificate directory '%s'", dir);
-                return nxc_error_set_kind(err, NXC_ERR_CONFIG);
-        }
-        if (n > MAX_CERT_FILES)
-                r = nxc_fail_kind(err, NXC_ERR_CONFIG, 0,
-                        "certificate directory '%s' has more than %d certificates", dir, MAX_CERT_FILES);
-        for (int i = 0; i < n; i++) {
-                _cleanup_free_ char *path = nxc_strf("%s/%s", dir, names[i]->d_name);
-
-                if (r == 0 && !path)
-                        r = nxc_oom(err);
-                else if (r == 0)
-                        r = nxc_ends_with(path, ".crt") ? add_ca(http, path, err)
-                                                        : add_client_cert(http, path, err);
-                free(names[i]);
-        }
-        free(names);
-        return r;
-}
-
-/* The one place where TLS is set up. */
-static void set_up_tls(const struct nxc_http *http, CURL *c)
-{
-        curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, http->tls_verify ? 1L : 0L);
-        curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, http->tls_verify ? 2L : 0L);
-        curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-        if (http->ca_file)
-                curl_easy_setopt(c, CURLOPT_CAINFO, http->ca_file);
-        if (http->ca_path)
-                curl_easy_setopt(c, CURLOPT_CAPATH, http->ca_path);
-        if (http->ca_blob.len > 0) {
-                struct curl_blob blob = { http->ca_blob.data, http->ca_blob.len, CURL_BLOB_NOCOPY };
-
-                curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &blob);
-        }
-        if (http->client_cert) {
-                curl_easy_setopt(c, CURLOPT_SSLCERT, http->client_cert);
-                curl_easy_setopt(c, CURLOPT_SSLKEY, http->client_key);
-        }
-}
-
-/* ---- the client
- * ------------------------------------------------------------------------------------------------ */
-
-static char *env_copy(const char *name)
-{
-        const char *v = getenv(name);
-
-        return v && *v ? strdup(v) : NULL;
-}
+/* ---- the client */
 
 static bool has_proxy(void)
 {
@@ -196,20 +70,16 @@ int nxc_http_new(const struct nxc_http_opts *opts, struct nxc_http **ret, struct
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
         struct nxc_http *http = calloc(1, sizeof(*http));
-        int r = 0;
+        int r;
 
         if (!http)
                 return nxc_oom(err);
         pthread_once(&once, global_init);
         pthread_mutex_init(&http->lock, NULL);
-        http->tls_verify = opts->tls_verify;
         http->connect_timeout_s = opts->connect_timeout_s > 0 ? opts->connect_timeout_s : CONNECT_TIMEOUT_S;
         http->stall_timeout_s = opts->stall_timeout_s > 0 ? opts->stall_timeout_s : STALL_TIMEOUT_S;
-        http->ca_file = env_copy("SSL_CERT_FILE");
-        http->ca_path = env_copy("SSL_CERT_DIR");
         http->proxied = has_proxy();
-        if (opts->cert_dir)
-                r = load_cert_dir(http, opts->cert_dir, err);
+        r = nxc_tls_init(&http->tls, opts->tls_verify, opts->cert_dir, err);
         if (r < 0) {
                 nxc_http_free(http);
                 return r;
@@ -229,11 +99,7 @@ void nxc_http_free(struct nxc_http *http)
                 curl_easy_cleanup(h->curl);
                 free(h);
         }
-        nxc_buf_done(&http->ca_blob);
-        free(http->ca_file);
-        free(http->ca_path);
-        free(http->client_cert);
-        free(http->client_key);
+        nxc_tls_done(&http->tls);
         pthread_mutex_destroy(&http->lock);
         free(http);
 }
@@ -266,8 +132,7 @@ static void give_handle(struct nxc_http *http, struct handle *h)
         pthread_mutex_unlock(&http->lock);
 }
 
-/* ---- one request: callbacks
- * ------------------------------------------------------------------------------------ */
+/* ---- one request: callbacks */
 
 /* What a callback returns to make libcurl give up; r is why, for the caller. */
 static size_t stop(struct transfer *t, int r)
@@ -384,8 +249,7 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
         return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
-/* ---- one request
- * ----------------------------------------------------------------------------------------------- */
+/* ---- one request */
 
 static struct curl_slist *make_headers(const struct nxc_http_request *req)
 {
@@ -456,7 +320,7 @@ static void set_up(struct transfer *t, const char *url, struct curl_slist *heade
                 curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)strlen(t->req->body));
                 curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->req->body); /* not copied */
         }
-        set_up_tls(t->http, c);
+        nxc_tls_apply(&t->http->tls, c);
 }
 
 static void note_peer(struct transfer *t)
@@ -611,8 +475,7 @@ void nxc_http_response_done(struct nxc_http_response *resp)
         nxc_buf_done(&resp->body);
 }
 
-/* ---- small pieces
- * ---------------------------------------------------------------------------------------------- */
+/* ---- small pieces */
 
 const char *nxc_http_status_text(long status)
 {

@@ -41,10 +41,10 @@ struct nxc_http_request {
                 struct nxc_error *err);
         void *sink_arg;
         size_t max_body;
-        int timeout_s;      /* of the whole request; 0: none, only a stall ends it */
-        unsigned reachable; /* NXC_ADDRESS_* to which a connection may be made; 0: any. Not seen through a
-                               proxy */
-        bool fresh;         /* on a new connection, so that `reachable` is looked at */
+        int timeout_s; /* of the whole request; 0: none, only a stall ends it */
+        /* NXC_ADDRESS_* to which a connection may be made; 0: any. A proxy hides the address. */
+        unsigned reachable;
+        bool fresh; /* on a new connection, so that `reachable` is looked at */
 };
 
 /* Why there is no whole answer. */

@@ -128,8 +128,7 @@ static void refuses_without_showing_secrets(void **state)
         }
 }
 
-/* ---- places
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- places */
 
 static char dir[64];
 
@@ -218,8 +217,7 @@ static void needs_a_file_that_was_named(void **state)
         assert_non_null(strstr(err.message, "/nonexistent/auth.json"));
 }
 
-/* ---- whom to trust
- * --------------------------------------------------------------------------------------------- */
+/* ---- whom to trust */
 
 static void tells_sites_apart(void **state)
 {
@@ -240,6 +238,7 @@ static void keeps_token_servers_at_a_distance(void **state)
         assert_int_equal(nxc_registry_reachable(NXC_ADDRESS_PUBLIC, true), NXC_ADDRESS_PUBLIC);
         assert_false(nxc_registry_reachable(NXC_ADDRESS_PRIVATE, true) & NXC_ADDRESS_LOOPBACK);
         assert_false(nxc_registry_reachable(NXC_ADDRESS_LOOPBACK, true) & NXC_ADDRESS_LINK_LOCAL);
+        assert_false(nxc_registry_reachable(NXC_ADDRESS_LOOPBACK, true) & NXC_ADDRESS_PRIVATE);
         assert_true(nxc_registry_reachable(NXC_ADDRESS_LOOPBACK, true) & NXC_ADDRESS_LOOPBACK);
         assert_false(nxc_registry_reachable(NXC_ADDRESS_PUBLIC, false) &
                      (NXC_ADDRESS_LOOPBACK | NXC_ADDRESS_LINK_LOCAL));

@@ -76,7 +76,7 @@ static const struct {
         { "host.com:x/app", "registry" },
         { "[::1/app", "registry" },
         { "[fe80::1%eth0]/app", "registry" },
-        { "oci-archive:/tmp/x.tar", "repository name" },
+        { "oci-archive:/tmp/x.tar", "nexcage import" },
 };
 
 static void parses_what_the_grammar_has(void **state)
