@@ -52,13 +52,13 @@ same_tree()
 @test "tree: everything, as umoci" {
         our_tree everything
         umoci_tree everything
-        same_tree umoci 400
+        same_tree umoci 300
 }
 
 @test "tree: everything, as podman" {
         our_tree everything
         podman_tree everything
-        same_tree podman 400
+        same_tree podman 300
 }
 
 @test "tree: Debian, as umoci" {

@@ -45,7 +45,8 @@ class Layer:
         self.tar.addfile(self.info(name, tarfile.DIRTYPE, mode, uid, gid, **pax))
 
     def link(self, name, target, hard=False, uid=0):
-        entry = self.info(name, tarfile.LNKTYPE if hard else tarfile.SYMTYPE, 0o777, uid)
+        # umoci leaves a hard link's own mode alone and podman does not; tar writes the file's.
+        entry = self.info(name, tarfile.LNKTYPE if hard else tarfile.SYMTYPE, 0o644 if hard else 0o777, uid)
         entry.linkname = target
         self.tar.addfile(entry)
 
@@ -83,6 +84,7 @@ def xattr(name, value):
 
 def kinds():
     layer = Layer()
+    layer.dir('./')
     for name in ('bin', 'etc', 'usr', 'usr/share', 'home', 'root', 'proc', 'sys', 'dev', 'run', 'var', 'a', 'swap', 'opq',
                  'opq/deep', 'gone-dir', 'gone-dir/sub', 'devs', 'back'):
         layer.dir(name)
