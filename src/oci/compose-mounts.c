@@ -93,13 +93,18 @@ static bool option_matches(const struct option *o, const char *text)
         return nxc_ends_with(o->name, "=") ? nxc_starts_with(text, o->name) : nxc_streq(text, o->name);
 }
 
-static int add_option(struct spec *s, const char *text, struct nxc_error *err)
+static const struct option *find_option(const struct spec *s, const char *text)
 {
-        const struct option *o = NULL;
-
         for (size_t i = 0; i < NXC_ARRAY_SIZE(options); i++)
                 if (option_matches(&options[i], text) && (options[i].kinds & s->kind))
-                        o = &options[i];
+                        return &options[i];
+        return NULL;
+}
+
+static int add_option(struct spec *s, const char *text, struct nxc_error *err)
+{
+        const struct option *o = find_option(s, text);
+
         if (!o)
                 return nxc_usage(err, "%s '%s': unknown mount option '%.64s'", s->flag, s->text, text);
         if (o->group == NOT_IMPLEMENTED)
@@ -305,12 +310,14 @@ static int add_tmpfs(struct nxc_compose *c, const char *text, json_t *mounts, st
         return r < 0 ? r : finish(c, &s, mounts, err);
 }
 
-/* The keys of --mount in the words of the table above; "%s" is where the value goes. */
+/* The keys of --mount in the words of the table above. A key with `if_false` is a boolean; another one has a
+ * value, which `option` and it make an option of `group`. */
 static const struct {
         const char *key;
         int kinds;
-        const char *option;   /* NULL: not implemented */
-        const char *if_false; /* of a key with a boolean: the option when it is false, "" is none */
+        const char *option; /* NULL: not implemented */
+        const char *if_false;
+        enum group group;
 } mount_keys[] = {
         { "ro", BIND | TMPFS, "ro", "rw" },
         { "readonly", BIND | TMPFS, "ro", "rw" },
@@ -324,9 +331,9 @@ static const struct {
         { "nosuid", BIND | TMPFS, "nosuid", "suid" },
         { "tmpcopyup", TMPFS, "tmpcopyup", "notmpcopyup" },
         { "notmpcopyup", TMPFS, "notmpcopyup", "tmpcopyup" },
-        { "bind-propagation", BIND, "%s", NULL },
-        { "tmpfs-size", TMPFS, "size=%s", NULL },
-        { "tmpfs-mode", TMPFS, "mode=%s", NULL },
+        { "bind-propagation", BIND, "", NULL, PROPAGATION },
+        { "tmpfs-size", TMPFS, "size=", NULL, SIZE },
+        { "tmpfs-mode", TMPFS, "mode=", NULL, MODE },
         { "relabel", BIND, NULL, NULL },
         { "consistency", BIND, NULL, NULL },
         { "idmap", BIND, NULL, NULL },
@@ -348,13 +355,16 @@ static int add_mount_option(struct spec *s, const char *key, const char *value, 
                 return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
                         "--mount '%s': option '%s' is not implemented", s->text, key);
         if (!mount_keys[i].if_false) {
-                const char *percent = strchr(mount_keys[i].option, '%');
-                _cleanup_free_ char *option = nxc_strf("%.*s%s", (int)(percent - mount_keys[i].option),
-                        mount_keys[i].option, value ? value : "");
+                _cleanup_free_ char *option = nxc_strf("%s%s", mount_keys[i].option, value ? value : "");
+                const struct option *o = option ? find_option(s, option) : NULL;
 
+                if (!option)
+                        return nxc_oom(err);
                 if (!value || !*value)
                         return nxc_usage(err, "--mount '%s': option '%s' needs a value", s->text, key);
-                return option ? add_option(s, option, err) : nxc_oom(err);
+                if (!o || o->group != mount_keys[i].group)
+                        return nxc_usage(err, "--mount '%s': invalid %s '%.64s'", s->text, key, value);
+                return add_option(s, option, err);
         }
         if (value && nxc_parse_bool(value, &on) < 0)
                 return nxc_usage(

@@ -14,14 +14,13 @@
  * in podman. */
 static int add_entrypoint(const char *text, json_t *args, struct nxc_error *err)
 {
-        _cleanup_json_ json_t *array = text[0] == '[' ? json_loads(text, JSON_REJECT_DUPLICATES, NULL)
-                                                      : NULL;
+        _cleanup_json_ json_t *array = NULL;
         json_t *item;
         size_t i;
 
         if (!*text)
                 return 0;
-        if (!array)
+        if (nxc_json_parse(text, strlen(text), "--entrypoint", &array, NULL) < 0 || !json_is_array(array))
                 return nxc_put_string(args, text, err);
         json_array_foreach (array, i, item)
                 if (!json_is_string(item))
