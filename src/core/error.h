@@ -1,9 +1,9 @@
 /* The error object: what went wrong, where, and what the user can do about it.
  *
  * One convention everywhere: a function returns 0 or -errno, its last parameter is `struct nxc_error *err`,
- * and its outputs are untouched on failure. An error needs no allocation, so that OutOfMemory is an error like
- * another. `err` is only written on failure; the first error written stays (a later nxc_fail on the same object
- * replaces it only through nxc_error_reset).
+ * and its outputs are untouched on failure. An error needs no allocation, so that OutOfMemory is an error
+ * like another. `err` is only written on failure; the first error written stays (a later nxc_fail on the
+ * same object replaces it only through nxc_error_reset).
  */
 #pragma once
 
@@ -46,10 +46,10 @@ enum nxc_error_kind {
 
 struct nxc_error {
         enum nxc_error_kind kind;
-        int errnum;          /* positive errno; never 0 in a set error */
-        const char *stage;   /* static name of the step of the flow; set by the step runner */
-        char message[1024];  /* what we tried on which object, lower case, no full stop */
-        char hint[512];      /* what the user can do, or "" */
+        int errnum;         /* positive errno; never 0 in a set error */
+        const char *stage;  /* static name of the step of the flow; set by the step runner */
+        char message[1024]; /* what we tried on which object, lower case, no full stop */
+        char hint[512];     /* what the user can do, or "" */
 };
 
 /* The flow document's name of a kind, e.g. "InvalidSpec". Never NULL. */
@@ -60,8 +60,8 @@ static inline bool nxc_error_is_set(const struct nxc_error *err)
         return err && err->kind != NXC_ERR_NONE;
 }
 
-/* Sets err (which may be NULL) and returns -errnum (errnum 0 counts as EINVAL). The message gets ": strerror"
- * appended. The kind is FileError, or OutOfMemory for ENOMEM. */
+/* Sets err (which may be NULL) and returns -errnum (errnum 0 counts as EINVAL). The message gets ":
+ * strerror" appended. The kind is FileError, or OutOfMemory for ENOMEM. */
 int nxc_fail(struct nxc_error *err, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same with an explicit kind. errnum 0: no strerror is appended, and -EINVAL is returned. */

@@ -29,7 +29,8 @@ struct nxc_strv {
 
 int nxc_strv_add(struct nxc_strv *s, const char *item); /* copies; 0 or -ENOMEM */
 int nxc_strv_addf(struct nxc_strv *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int nxc_strv_take(struct nxc_strv *s, char *item); /* takes ownership, also on failure; NULL counts as ENOMEM */
+int nxc_strv_take(
+        struct nxc_strv *s, char *item); /* takes ownership, also on failure; NULL counts as ENOMEM */
 void nxc_strv_done(struct nxc_strv *s);
 #define _cleanup_strv_ _cleanup_(nxc_strv_done)
 
