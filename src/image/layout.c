@@ -84,8 +84,8 @@ int nxc_image_store_open(int store_fd, bool create, struct nxc_image_store **ret
         s = malloc(sizeof(*s));
         if (!s)
                 return nxc_oom(err);
-        s->dir_fd = openat(store_fd, "images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (s->dir_fd < 0 && (create || errno != ENOENT))
+        s->dir_fd = store_fd < 0 ? -EBADF : openat(store_fd, "images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (s->dir_fd < 0 && (create || (store_fd >= 0 && errno != ENOENT)))
                 r = nxc_fail(err, errno, "open the image store");
         else if (create)
                 r = make_layout(s->dir_fd, err);

@@ -30,8 +30,8 @@ int nxc_layerfs_open(int store_fd, bool create, struct nxc_layerfs **ret, struct
                 free(lfs);
                 return nxc_fail(err, errno, "create the store's directory 'layers'");
         }
-        lfs->fd = openat(store_fd, "layers", DIR_FLAGS);
-        if (lfs->fd < 0 && (create || errno != ENOENT)) {
+        lfs->fd = store_fd < 0 ? -EBADF : openat(store_fd, "layers", DIR_FLAGS);
+        if (lfs->fd < 0 && (create || (store_fd >= 0 && errno != ENOENT))) {
                 int saved = errno;
 
                 free(lfs);

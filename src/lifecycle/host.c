@@ -156,11 +156,9 @@ int nxc_host_engine(struct nxc_host *h, nxc_progress_fn progress, void *arg,
 
         if (r < 0)
                 return r;
-        /* One that was opened before the store existed is of no use for writing. */
-        if (h->store_fd < 0) {
-                nxc_image_store_close(TAKE_PTR(h->images));
-                nxc_layerfs_close(TAKE_PTR(h->layers));
-        }
+        /* Ones that were opened before their directories existed are of no use for writing. */
+        nxc_image_store_close(TAKE_PTR(h->images));
+        nxc_layerfs_close(TAKE_PTR(h->layers));
         r = nxc_host_images(h, true, &ctx.images, err);
         if (r == 0)
                 r = nxc_host_layers(h, true, &ctx.layers, err);
