@@ -233,7 +233,7 @@ int nxc_exec(struct nxc_host *h, const struct nxc_exec_opts *o, int *ret_code, s
                 .ignore_paused = o->ignore_paused,
                 .stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
         };
-        pid_t init;
+        pid_t init = 0;
         int r;
 
         if (o->pidfd_socket && !o->detach)
