@@ -3,8 +3,9 @@
 
 usage: make-everything.py LAYOUT ARCH
 
-Layer by layer: 1 the kinds of entries, PAX; 2 whiteouts, opaque directories and swaps of kind, gzip; 3 GNU headers, names
-that are no UTF-8, and things that come back; 4 empty, not compressed. Nothing depends on the clock: the digests are the
+Layer by layer: 1 the kinds of entries, PAX; 2 empty, not compressed; 3 whiteouts, opaque directories and swaps of kind;
+4 GNU headers, names that are no UTF-8, and things that come back. The first and the last say what the root directory is
+(podman's default is another than umoci's, and it skips a "."). Nothing depends on the clock: the digests are the
 same on every run.
 """
 import gzip
@@ -84,7 +85,7 @@ def xattr(name, value):
 
 def kinds():
     layer = Layer()
-    layer.dir('./')
+    layer.dir('/')
     for name in ('bin', 'etc', 'usr', 'usr/share', 'home', 'root', 'proc', 'sys', 'dev', 'run', 'var', 'a', 'swap', 'opq',
                  'opq/deep', 'gone-dir', 'gone-dir/sub', 'devs', 'back'):
         layer.dir(name)
@@ -178,6 +179,7 @@ def changes():
 
 def gnu():
     layer = Layer(tarfile.GNU_FORMAT)
+    layer.dir('/')
     layer.file('gnu/' + '/'.join(['g' * 90] * 4) + '/' + 'h' * 200, 'gnu\n')
     layer.link('gnu/long-link', 'x' * 300)
     layer.file(b'gnu/not-utf8-\xff\xfe'.decode('utf-8', 'surrogateescape'), 'x')
@@ -212,7 +214,7 @@ def main(layout, arch):
         return dict(mediaType=media_type, digest='sha256:' + hexes, size=len(data), **more)
 
     layers, diff_ids = [], []
-    for made, packed in ((kinds(), True), (changes(), True), (gnu(), True), (Layer(), False)):
+    for made, packed in ((kinds(), True), (Layer(), False), (changes(), True), (gnu(), True)):
         plain = made.bytes()
         diff_ids.append('sha256:' + hashlib.sha256(plain).hexdigest())
         layers.append(blob(gzip.compress(plain, 6, mtime=0) if packed else plain,
