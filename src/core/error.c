@@ -59,7 +59,8 @@ static void append(char *buf, size_t size, const char *text)
         "Linux 5.6 or newer is needed, and a seccomp profile that lets openat2 and the mount " \
         "system calls pass"
 
-static int fail_va(struct nxc_error *err, enum nxc_error_kind kind, int errnum, const char *fmt, va_list ap)
+static int __attribute__((format(printf, 4, 0)))
+fail_va(struct nxc_error *err, enum nxc_error_kind kind, int errnum, const char *fmt, va_list ap)
 {
         if (errnum < 0) /* a caller that passed -errno must not get a success for it */
                 errnum = -errnum;
