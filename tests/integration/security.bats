@@ -278,6 +278,7 @@ run_with_link()
         run nexcage --debug pull "$REGISTRY/private:latest"
         assert_status 0
         [[ $output != *secret* && $output != *"$(printf test:secret | base64)"* ]] || fail "$output"
-        ! grep -r -l -e secret -e "$(printf test:secret | base64)" "$NXC_STORE/images" "$NXC_ROOT"
+        run grep -r -l -e test:secret -e "$(printf test:secret | base64)" "$NXC_STORE" "$NXC_ROOT"
+        assert_status 1
         rm "$XDG_RUNTIME_DIR/containers/auth.json"
 }

@@ -313,7 +313,8 @@ running_c()
         create_c --pid-file "$BATS_TEST_TMPDIR/pid"
         pid=$(cat "$BATS_TEST_TMPDIR/pid")
         # Nothing of ours stays resident.
-        ! pgrep -x nexcage
+        run pgrep -x nexcage
+        assert_status 1
         [ "$(awk '{ print $4 }' "/proc/$pid/stat")" -ge 1 ]
 }
 
