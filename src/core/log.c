@@ -166,7 +166,8 @@ static void emit(enum nxc_log_level level, const char *extra, const char *msg)
                 emit_text(STDERR_FILENO, level, msg);
 }
 
-static void __attribute__((format(printf, 2, 0))) emit_va(enum nxc_log_level level, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+emit_va(enum nxc_log_level level, const char *fmt, va_list ap)
 {
         char msg[LINE_MAX_BYTES];
         int saved = errno;
