@@ -146,9 +146,9 @@ static int put_sets(struct nxc_compose *c, json_t *caps, struct nxc_error *err)
         return r;
 }
 
-/* The inheritable set is empty (CVE-2022-29162) but for one case: a process that is not root would lose what
- * --cap-add gave it at execve, so exactly those go into the inheritable and ambient sets, as podman has it.
- */
+/* The inheritable set is empty (CVE-2022-29162) but for one case: a process that is not root would lose
+ * what --cap-add gave it at execve, so exactly those go into the inheritable and ambient sets, as podman
+ * has it. */
 int nxc_compose_capabilities(struct nxc_compose *c, struct nxc_error *err)
 {
         bool add_all = false, drop_all = false;

@@ -54,8 +54,8 @@ static int take_from_host(struct nxc_strv *env, const char *name, const char *co
         return r;
 }
 
-/* One -e or line of a file, podman's rules: blanks before the name go, everything after '=' stays as it is.
- */
+/* One -e or line of a file, podman's rules: blanks before the name go, everything after '=' stays as it
+ * is. */
 static int add_entry(struct nxc_compose *c, struct nxc_strv *env, const char *entry, struct nxc_error *err)
 {
         size_t n;

@@ -1,5 +1,5 @@
-/* The parts of composing; this folder only. compose.c runs them in order over one struct. Each adds what it
- * decides to the JSON of the spec and keeps in the struct what later parts need. */
+/* The parts of composing; this folder only. compose.c runs them in order over one struct. Each adds what
+ * it decides to the JSON of the spec and keeps in the struct what later parts need. */
 #pragma once
 
 #include "oci/compose.h"

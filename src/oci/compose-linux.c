@@ -133,8 +133,8 @@ static int add_device(json_t *devices, const char *path, const struct stat *st, 
         return json_array_append_new(devices, d) < 0 ? nxc_oom(err) : 0;
 }
 
-/* dir is where the nodes are; path is what it is called in the container. What vanishes or is a link is left
- * out. */
+/* dir is where the nodes are; path is what it is called in the container. What vanishes or is a link is
+ * left out. */
 static int add_devices_of(json_t *devices, int parent_fd, const char *name, const char *path, int levels,
         struct nxc_error *err)
 {

@@ -1,8 +1,8 @@
 /* Mounts: the default ones, -v, --mount, --tmpfs, the image's volumes, and the files under /etc.
  *
- * A mount option belongs to a group of which one may be given (ro or rw; one propagation; ...); what was not
- * given is filled up with podman's default of the group. Options that podman knows and we do not are rows
- * too. */
+ * A mount option belongs to a group of which one may be given (ro or rw; one propagation; ...); what was
+ * not given is filled up with podman's default of the group. Options that podman knows and we do not are
+ * rows too. */
 #include "oci/compose-internal.h"
 
 #include "core/json.h"
@@ -310,8 +310,8 @@ static int add_tmpfs(struct nxc_compose *c, const char *text, json_t *mounts, st
         return r < 0 ? r : finish(c, &s, mounts, err);
 }
 
-/* The keys of --mount in the words of the table above. A key with `if_false` is a boolean; another one has a
- * value, which `option` and it make an option of `group`. */
+/* The keys of --mount in the words of the table above. A key with `if_false` is a boolean; another one
+ * has a value, which `option` and it make an option of `group`. */
 static const struct {
         const char *key;
         int kinds;
@@ -553,8 +553,8 @@ static size_t depth(const json_t *mount)
         return n;
 }
 
-/* Appends what is not so deep first, or a parent would hide what is mounted below it; otherwise the order is
- * kept. */
+/* Appends what is not so deep first, or a parent would hide what is mounted below it; otherwise the
+ * order is kept. */
 static int append_by_depth(json_t *to, const json_t *from, struct nxc_error *err)
 {
         for (size_t i = 0; i < json_array_size(from); i++) {

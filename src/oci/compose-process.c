@@ -10,8 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* --entrypoint: a JSON array, or one word that is never split. Text that only looks like JSON is a word, as
- * in podman. */
+/* --entrypoint: a JSON array, or one word that is never split. Text that only looks like JSON is a word,
+ * as in podman. */
 static int add_entrypoint(const char *text, json_t *args, struct nxc_error *err)
 {
         _cleanup_json_ json_t *array = NULL;

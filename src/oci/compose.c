@@ -1,6 +1,6 @@
-/* See compose.h. Theory of operation: the spec starts as a skeleton, and the parts in compose-*.c fill it,
- * each from one group of options. What podman writes for the same options (podman 4.3, looked at in its
- * config.json) is the reference; where we differ on purpose, the place says why. */
+/* See compose.h. Theory of operation: the spec starts as a skeleton, and the parts in compose-*.c fill
+ * it, each from one group of options. What podman writes for the same options (podman 4.3, looked at in
+ * its config.json) is the reference; where we differ on purpose, the place says why. */
 #include "oci/compose-internal.h"
 
 #include "core/cleanup.h"
@@ -108,8 +108,8 @@ void nxc_compose_host_get(struct nxc_compose_host *ret)
         *ret = h;
 }
 
-/* A config.json is UTF-8; found out here, so that a failing json_string() later on only means out of memory.
- */
+/* A config.json is UTF-8; found out here, so that a failing json_string() later on only means out of
+ * memory. */
 static int check_utf8(struct nxc_compose *c, struct nxc_error *err)
 {
         const struct nxc_compose_opts *o = c->opts;

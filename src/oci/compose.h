@@ -1,11 +1,10 @@
 /* From an image configuration and what the user asked for to a config.json, with podman's meaning.
  *
- * Pure but for three things: names are looked up in etc/passwd and etc/group inside the root, files that the
- * user names
- * (--env-file, a seccomp profile, the source of a bind mount) are read or looked at, and what depends on the
- * machine comes from struct nxc_compose_host, which a test fills by hand. Nothing is written: directories
- * for anonymous volumes, a missing working directory and the files of etc_dir are told in the result, and
- * the lifecycle makes them. */
+ * Pure but for three things: names are looked up in etc/passwd and etc/group inside the root, files that
+ * the user names (--env-file, a seccomp profile, the source of a bind mount) are read or looked at, and
+ * what depends on the machine comes from struct nxc_compose_host, which a test fills by hand. Nothing is
+ * written: directories for anonymous volumes, a missing working directory and the files of etc_dir are
+ * told in the result, and the lifecycle makes them. */
 #pragma once
 
 #include "core/error.h"
@@ -65,9 +64,9 @@ struct nxc_compose_result {
         int stop_signal;
 };
 
-/* root_fd: the composed root, or negative: none yet, which means an empty one (numeric users only). Usage
- * for what the user gave wrongly, NotImplemented for what podman knows and we do not, InvalidImage for what
- * the image did. */
+/* root_fd: the composed root, or negative: none yet, which means an empty one (numeric users only).
+ * Usage for what the user gave wrongly, NotImplemented for what podman knows and we do not, InvalidImage
+ * for what the image did. */
 int nxc_compose_spec(const struct nxc_image_config *image, const struct nxc_compose_opts *opts, int root_fd,
         struct nxc_compose_result *ret, struct nxc_error *err);
 void nxc_compose_result_done(struct nxc_compose_result *r);
@@ -82,9 +81,9 @@ struct nxc_user {
         size_t n_additional;
         char *home; /* from passwd, or NULL */
 };
-/* "name|uid[:group|gid]" looked up in etc/passwd and etc/group inside the root (in-root openat2, at most 1
- * MiB each, no NSS); NULL or "": root. Unparsable or unknown is Usage, never root; a passwd that is no file
- * is InvalidImage. */
+/* "name|uid[:group|gid]" looked up in etc/passwd and etc/group inside the root (in-root openat2, at most
+ * 1 MiB each, no NSS); NULL or "": root. Unparsable or unknown is Usage, never root; a passwd that is no
+ * file is InvalidImage. */
 int nxc_user_lookup(int root_fd, const char *user, struct nxc_user *ret, struct nxc_error *err);
 void nxc_user_done(struct nxc_user *u);
 

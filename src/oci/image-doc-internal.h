@@ -1,6 +1,6 @@
-/* Reading the documents of an image: typed getters that name the field in an InvalidImage. `where` is the
- * path of the object ("manifest.layers[3]"). A member that is null counts as absent, as Go's encoders write
- * it. */
+/* Reading the documents of an image: typed getters that name the field in an InvalidImage. `where` is
+ * the path of the object ("manifest.layers[3]"). A member that is null counts as absent, as Go's
+ * encoders write it. */
 #pragma once
 
 #include "core/error.h"

@@ -1,5 +1,6 @@
-/* Manifests and indexes. A manifest decides which bytes become a root filesystem, and it comes from outside:
- * nothing in it is believed before it was checked here, and what we do not know is refused by name. */
+/* Manifests and indexes. A manifest decides which bytes become a root filesystem, and it comes from
+ * outside: nothing in it is believed before it was checked here, and what we do not know is refused by
+ * name. */
 #include "oci/manifest.h"
 
 #include "oci/image-doc-internal.h"
@@ -227,8 +228,8 @@ static int check_layer(
         for (size_t i = 0; i < NXC_ARRAY_SIZE(layer_types); i++) {
                 if (!nxc_streq(layer->media_type, layer_types[i].media_type))
                         continue;
-                /* Fetching from where a manifest points sends requests, and formerly credentials, to a host
-                 * that the user never named (CVE-2020-15157). */
+                /* Fetching from where a manifest points sends requests, and formerly credentials, to a
+                 * host that the user never named (CVE-2020-15157). */
                 if (layer_types[i].foreign && json_array_size(json_object_get(o, "urls")) > 0)
                         return nxc_doc_fail(err, where,
                                 "is a foreign layer ('%s' with 'urls'), which are refused",

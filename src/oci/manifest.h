@@ -1,7 +1,7 @@
-/* Image documents (OCI image-spec 1.1, docker schema 2): descriptor, index, manifest, configuration. Strict:
- * the mediaType must match, a document with both `manifests` and `layers`/`config` is refused
- * (CVE-2021-41190), digests are parsed before use, counts and sizes are capped. Errors: InvalidImage naming
- * the field. */
+/* Image documents (OCI image-spec 1.1, docker schema 2): descriptor, index, manifest, configuration.
+ * Strict: the mediaType must match, a document with both `manifests` and `layers`/`config` is refused
+ * (CVE-2021-41190), digests are parsed before use, counts and sizes are capped. Errors: InvalidImage
+ * naming the field. */
 #pragma once
 
 #include "core/digest.h"
@@ -40,7 +40,7 @@ struct nxc_descriptor {
         char media_type[160];
         enum nxc_compression compression; /* of a layer */
         struct nxc_platform platform;     /* of an index entry; os "" when absent */
-        char ref_name[320];               /* annotation org.opencontainers.image.ref.name, or "" */
+        char ref_name[400]; /* annotation org.opencontainers.image.ref.name, or ""; name 255, tag 128 */
 };
 
 enum nxc_document_kind { NXC_DOC_INDEX, NXC_DOC_MANIFEST };
@@ -55,8 +55,8 @@ struct nxc_manifest {
         struct nxc_descriptor *layers; /* base first */
         size_t n_layers;
 };
-/* Layers with `urls` of a foreign type, and artifacts whose configuration is not an image's, are refused by
- * name. */
+/* Layers with `urls` of a foreign type, and artifacts whose configuration is not an image's, are refused
+ * by name. */
 int nxc_manifest_parse(const json_t *doc, struct nxc_manifest *ret, struct nxc_error *err);
 void nxc_manifest_done(struct nxc_manifest *m);
 
@@ -71,15 +71,15 @@ void nxc_index_done(struct nxc_index *ix);
 void nxc_platform_from_machine(const char *machine, struct nxc_platform *ret);
 /* "linux/amd64", "linux/arm64/v8", "arm64", "linux"; Usage when malformed. The host's when text is NULL. */
 int nxc_platform_parse(const char *text, struct nxc_platform *ret, struct nxc_error *err);
-/* The best entry for a platform, or ImageNotFound that lists what there is: the highest variant not above
- * the wanted one; unknown/unknown (attestations) and other documents than manifests and indexes skipped; an
- * only entry without a platform serves when nothing else does. Borrowed from ix. The entry may be an index
- * again. */
+/* The best entry for a platform, or ImageNotFound that lists what there is: the highest variant not
+ * above the wanted one; unknown/unknown (attestations) and other documents than manifests and indexes
+ * skipped; an only entry without a platform serves when nothing else does. Borrowed from ix. The entry
+ * may be an index again. */
 int nxc_index_select(const struct nxc_index *ix, const struct nxc_platform *want,
         const struct nxc_descriptor **ret, struct nxc_error *err);
 
-/* The image configuration: what composes a container. What becomes a path, user, signal, port or variable
- * name is never with control characters; arguments, values and labels may hold any but NUL. */
+/* The image configuration: what composes a container. What becomes a path, user, signal, port or
+ * variable name is never with control characters; arguments, values and labels may hold any but NUL. */
 struct nxc_image_config {
         struct nxc_platform platform;           /* os is "linux" */
         char *created, *author;                 /* or NULL */
@@ -96,8 +96,8 @@ void nxc_image_config_done(struct nxc_image_config *c);
 int nxc_image_check_consistent(
         const struct nxc_manifest *m, const struct nxc_image_config *c, struct nxc_error *err);
 
-/* The manifest.json of a docker-archive: one entry per image; names of members of the archive, beneath its
- * root. */
+/* The manifest.json of a docker-archive: one entry per image; names of members of the archive, beneath
+ * its root. */
 struct nxc_docker_archive_image {
         char *config;
         struct nxc_strv repo_tags, layers; /* layers base first */

@@ -64,8 +64,8 @@ static void host_platform(struct nxc_platform *ret)
         nxc_platform_from_machine(uname(&u) == 0 ? u.machine : "unknown", ret);
 }
 
-/* Splits at slashes into at most three lower-case words of the characters that the image-spec's values have.
- */
+/* Splits at slashes into at most three lower-case words of the characters that the image-spec's values
+ * have. */
 static int split(const char *text, char words[3][32])
 {
         int n = 0;
@@ -119,8 +119,8 @@ int nxc_platform_parse(const char *text, struct nxc_platform *ret, struct nxc_er
         return 0;
 }
 
-/* "v7" is 70, "v8.1" is 81; -1: a name without an order. An absent variant is what everyone builds for: v7
- * on arm, v8 on arm64, v1 on amd64 (as containerd has it). */
+/* "v7" is 70, "v8.1" is 81; -1: a name without an order. An absent variant is what everyone builds for:
+ * v7 on arm, v8 on arm64, v1 on amd64 (as containerd has it). */
 static int variant_level(const struct nxc_platform *p)
 {
         static const struct {

@@ -1,20 +1,20 @@
 /* The built-in seccomp profile.
  *
- * It is a list of what is refused, not, as docker's and podman's, of what is allowed. An allow-list has to
- * name some 370 system calls for each architecture, and the runtime compiles it at every start of a
+ * It is a list of what is refused, not, as docker's and podman's, of what is allowed. An allow-list has
+ * to name some 370 system calls for each architecture, and the runtime compiles it at every start of a
  * container: measured with crun, podman's profile adds 27 ms to a start of 9 ms, this one 1 ms. What an
- * allow-list gives beyond it is the refusal of calls that are not known yet; those are left to the kernel's
- * own checks, for a process without capabilities in a namespace. Whoever wants the other choice has
- * --security-opt seccomp=FILE.
+ * allow-list gives beyond it is the refusal of calls that are not known yet; those are left to the
+ * kernel's own checks, for a process without capabilities in a namespace. Whoever wants the other choice
+ * has --security-opt seccomp=FILE.
  *
- * Refused is what reaches parts of the kernel that know no namespaces (modules, kexec, swap, quota, keys),
- * what opens large attack surfaces to unprivileged users (bpf, perf, userfaultfd, io_uring, new user
- * namespaces), and what gets around the file system's checks (open_by_handle_at). A capability that the
- * container has lifts the rows that the kernel would check for it anyway. 32-bit calls are filtered like the
- * native ones; x32's, not being of a listed architecture, kill.
+ * Refused is what reaches parts of the kernel that know no namespaces (modules, kexec, swap, quota,
+ * keys), what opens large attack surfaces to unprivileged users (bpf, perf, userfaultfd, io_uring, new
+ * user namespaces), and what gets around the file system's checks (open_by_handle_at). A capability that
+ * the container has lifts the rows that the kernel would check for it anyway. 32-bit calls are filtered
+ * like the native ones; x32's, not being of a listed architecture, kill.
  *
- * Most rows say EPERM. ENOSYS is for calls with an older way to do the same, so that libc and others take
- * that. */
+ * Most rows say EPERM. ENOSYS is for calls with an older way to do the same, so that libc and others
+ * take that. */
 #include "oci/compose-internal.h"
 
 #include <errno.h>
@@ -129,9 +129,9 @@ static int add_namespace_rules(json_t *rules, struct nxc_error *err)
         return r;
 }
 
-/* personality(2) may ask (0xffffffff) and set an execution domain or UNAME26; flags that weaken the address
- * space's layout or protection are refused. One rule cannot say "above A but not B" of one argument, so:
- * each flag with bit 31 clear, and, with it set, whatever is not all ones. */
+/* personality(2) may ask (0xffffffff) and set an execution domain or UNAME26; flags that weaken the
+ * address space's layout or protection are refused. One rule cannot say "above A but not B" of one
+ * argument, so: each flag with bit 31 clear, and, with it set, whatever is not all ones. */
 static int add_personality_rules(json_t *rules, struct nxc_error *err)
 {
         static const uint64_t top = 1ull << 31;

@@ -1,6 +1,6 @@
-/* --security-opt seccomp=FILE: a profile in the runtime-spec's form (linux.seccomp) or in docker's, which
- * podman and containerd share: architectures by archMap, and rules that hold only for some architectures,
- * capabilities or kernels. */
+/* --security-opt seccomp=FILE: a profile in the runtime-spec's form (linux.seccomp) or in docker's,
+ * which podman and containerd share: architectures by archMap, and rules that hold only for some
+ * architectures, capabilities or kernels. */
 #include "oci/compose-internal.h"
 
 #include "core/fs.h"
@@ -73,8 +73,8 @@ static bool kernel_is_at_least(const struct filter *f, const char *version)
                (f->host->kernel_major == major && f->host->kernel_minor >= minor);
 }
 
-/* `includes` wants all of its capabilities, one of its architectures and the kernel; `excludes` drops the
- * rule when any of its conditions holds (moby's profiles/seccomp). */
+/* `includes` wants all of its capabilities, one of its architectures and the kernel; `excludes` drops
+ * the rule when any of its conditions holds (moby's profiles/seccomp). */
 static bool applies(const struct filter *f, const json_t *rule)
 {
         const json_t *in = json_object_get(rule, "includes"), *ex = json_object_get(rule, "excludes");

@@ -1,9 +1,9 @@
 /* Users by name or number, from etc/passwd and etc/group of the container's root.
  *
- * The root is untrusted: its etc/passwd may be a link to the host's, a device or endless. So the files are
- * resolved as a process chrooted there would (openat2), looked at before they are opened for reading, and
- * read up to a limit; and a line that does not parse is skipped, where runc's parser takes what it cannot
- * read for 0, which is root. */
+ * The root is untrusted: its etc/passwd may be a link to the host's, a device or endless. So the files
+ * are resolved as a process chrooted there would (openat2), looked at before they are opened for
+ * reading, and read up to a limit; and a line that does not parse is skipped, where runc's parser takes
+ * what it cannot read for 0, which is root. */
 #include "oci/compose.h"
 
 #include "core/fs.h"

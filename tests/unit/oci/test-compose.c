@@ -1,5 +1,5 @@
-/* Compositions against golden files (tests/golden/compose; NXC_GOLDEN_UPDATE=1 writes them anew), and every
- * refusal. */
+/* Compositions against golden files (tests/golden/compose; NXC_GOLDEN_UPDATE=1 writes them anew), and
+ * every refusal. */
 #include "oci/compose.h"
 
 #include "core/fs.h"
