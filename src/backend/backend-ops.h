@@ -1,11 +1,12 @@
 /* The contract of a backend: what turns a prepared root and a spec into an isolated process tree.
  *
- * Checklist for a new one: a file or folder here that ends in one `const struct nxc_backend_ops`; a row in registry.c;
- * its refusals by name in check_spec; a row in docs/backends.md; the integration suites run for it from one list
- * (tests/integration/backends). Everyone calls the checked wrappers of backend.h, never ops->.
+ * Checklist for a new one: a file or folder here that ends in one `const struct nxc_backend_ops`; a row in
+ * registry.c; its refusals by name in check_spec; a row in docs/backends.md; the integration suites run for
+ * it from one list (tests/integration/backends). Everyone calls the checked wrappers of backend.h, never
+ * ops->.
  *
- * A backend knows no storage and no images. It keeps its own files in <state_dir>/rt, which is removed with the
- * container. Operations may be repeated after a crash unless said otherwise. */
+ * A backend knows no storage and no images. It keeps its own files in <state_dir>/rt, which is removed with
+ * the container. Operations may be repeated after a crash unless said otherwise. */
 #pragma once
 
 #include "core/error.h"
@@ -32,17 +33,18 @@ struct nxc_backend_target {
 
 /* How a container is created. All borrowed; fds stay the caller's. */
 struct nxc_backend_create {
-        const struct nxc_spec *spec;     /* the document to be used */
-        bool spec_changed;               /* it differs from <bundle>/config.json: a copy has to be passed on */
+        const struct nxc_spec *spec; /* the document to be used */
+        bool spec_changed;           /* it differs from <bundle>/config.json: a copy has to be passed on */
         const struct nxc_rootfs *rootfs; /* a kind that the backend accepts */
         const char *console_socket;      /* or NULL */
-        const char *pid_file;            /* run only, or NULL: where the backend writes the init's PID before it starts */
-        int preserve_fds;                /* 3..2+n go to the container */
+        const char
+                *pid_file; /* run only, or NULL: where the backend writes the init's PID before it starts */
+        int preserve_fds;  /* 3..2+n go to the container */
         bool no_pivot, no_new_keyring;
-        bool detach;                     /* run only: return once it runs */
-        bool keep;                       /* run only: do not remove it when it ended */
+        bool detach; /* run only: return once it runs */
+        bool keep;   /* run only: do not remove it when it ended */
         bool no_subreaper;
-        int stdio[3];                    /* the container's, -1: /dev/null */
+        int stdio[3]; /* the container's, -1: /dev/null */
 };
 
 struct nxc_backend_status {
@@ -65,7 +67,8 @@ struct nxc_backend_checkpoint {
         const char *image_path, *work_path, *parent_path, *page_server, *manage_cgroups_mode;
         struct nxc_strv empty_ns;
         int status_fd; /* negative: none */
-        bool leave_running, tcp_established, ext_unix_sk, shell_job, file_locks, pre_dump, lazy_pages, auto_dedup;
+        bool leave_running, tcp_established, ext_unix_sk, shell_job, file_locks, pre_dump, lazy_pages,
+                auto_dedup;
 };
 
 struct nxc_backend_info {
@@ -82,24 +85,30 @@ struct nxc_backend_ops {
         unsigned accepts;               /* mask of 1 << enum nxc_rootfs_kind */
         bool runs_hooks;                /* it runs the spec's hooks itself, at their places */
 
-        /* Is it usable on this host? RuntimeNotAvailable, saying what is missing. Mandatory. Must be cheap: no process
-         * is started unless full is set (then .version is filled). */
+        /* Is it usable on this host? RuntimeNotAvailable, saying what is missing. Mandatory. Must be cheap:
+         * no process is started unless full is set (then .version is filled). */
         int (*probe)(bool full, struct nxc_backend_info *ret, struct nxc_error *err);
-        /* Refuses, by name, what of the spec it cannot honour: InvalidSpec or NotImplemented. Optional: it takes all. */
+        /* Refuses, by name, what of the spec it cannot honour: InvalidSpec or NotImplemented. Optional: it
+         * takes all. */
         int (*check_spec)(const struct nxc_spec *spec, struct nxc_error *err);
-        /* Leaves a created container: its init waits for start. Mandatory. On failure nothing of it is left. */
-        int (*create)(const struct nxc_backend_target *t, const struct nxc_backend_create *c, struct nxc_error *err);
-        /* create + start, and unless detach: wait, forward signals, delete; in one go, where the backend is faster so.
-         * *ret_code: 0..255. Optional: NULL makes the lifecycle do the parts. */
+        /* Leaves a created container: its init waits for start. Mandatory. On failure nothing of it is left.
+         */
+        int (*create)(const struct nxc_backend_target *t, const struct nxc_backend_create *c,
+                struct nxc_error *err);
+        /* create + start, and unless detach: wait, forward signals, delete; in one go, where the backend is
+         * faster so. *ret_code: 0..255. Optional: NULL makes the lifecycle do the parts. */
         int (*run)(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int *ret_code,
                 struct nxc_error *err);
-        int (*start)(const struct nxc_backend_target *t, struct nxc_error *err);                      /* mandatory */
+        int (*start)(const struct nxc_backend_target *t, struct nxc_error *err); /* mandatory */
         /* Without starting a process. A container it does not know: STOPPED, pid 0. Mandatory. */
-        int (*status)(const struct nxc_backend_target *t, struct nxc_backend_status *ret, struct nxc_error *err);
-        /* signal is a number. all: every process of the container. Ended already: InvalidState with "container not
-         * running". Optional: kill(2) on the pid (checked through a pidfd), or on all of its cgroup. */
+        int (*status)(
+                const struct nxc_backend_target *t, struct nxc_backend_status *ret, struct nxc_error *err);
+        /* signal is a number. all: every process of the container. Ended already: InvalidState with
+         * "container not running". Optional: kill(2) on the pid (checked through a pidfd), or on all of its
+         * cgroup. */
         int (*kill)(const struct nxc_backend_target *t, int signal, bool all, struct nxc_error *err);
-        /* Removes a stopped container, or with force one in any state; half-made or absent: success. Mandatory. */
+        /* Removes a stopped container, or with force one in any state; half-made or absent: success.
+         * Mandatory. */
         int (*remove)(const struct nxc_backend_target *t, bool force, struct nxc_error *err);
         int (*exec)(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_code,
                 struct nxc_error *err);

@@ -1,0 +1,125 @@
+/* The cgroups that a runtime recorded for a container: what is left in them when its init has gone. */
+#include "backend/ocicli/ocicli-internal.h"
+
+#include "core/path.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#define MAX_DEPTH 32   /* of a container's own cgroups below its one */
+#define MAX_ROUNDS 200 /* of killing: what forks faster than this needs a pids limit */
+
+/* A directory below a cgroup mount, and not the host's own: "/sys/fs/cgroup/x" is a v1 controller's root. */
+static bool is_a_containers(const char *dir)
+{
+        _cleanup_free_ char *clean = nxc_path_normalize(dir);
+        int slashes = 0;
+
+        if (!clean || !nxc_streq(clean, dir) || !nxc_path_is_beneath("/sys/fs/cgroup", dir))
+                return false;
+        for (const char *p = dir; *p; p++)
+                slashes += *p == '/';
+        return slashes > 3;
+}
+
+static FILE *open_procs(const char *dir, const char *mode)
+{
+        _cleanup_free_ char *path = nxc_path_join(dir, "cgroup.procs");
+
+        return path ? fopen(path, mode) : NULL;
+}
+
+/* Never where we are ourselves: such a "container's" cgroup is its engine's. */
+static bool holds_us(const char *dir)
+{
+        _cleanup_fclose_ FILE *f = open_procs(dir, "re");
+        int pid;
+
+        while (f && fscanf(f, "%d", &pid) == 1)
+                if (pid == getpid())
+                        return true;
+        return false;
+}
+
+static size_t signal_one(const char *dir, int signal)
+{
+        _cleanup_fclose_ FILE *f = open_procs(dir, "re");
+        size_t n = 0;
+        int pid;
+
+        while (f && fscanf(f, "%d", &pid) == 1)
+                n += pid > 0 && kill(pid, signal) == 0;
+        return n;
+}
+
+/* Depth first; remove: also the directories. Returns how many processes got the signal. */
+static size_t walk(const char *dir, int signal, bool remove, int depth)
+{
+        _cleanup_closedir_ DIR *d = opendir(dir);
+        struct dirent *de;
+        size_t n = 0;
+
+        if (!d || depth > MAX_DEPTH)
+                return 0;
+        while ((de = readdir(d))) {
+                _cleanup_free_ char *child = NULL;
+
+                if (de->d_type != DT_DIR || nxc_streq(de->d_name, ".") || nxc_streq(de->d_name, ".."))
+                        continue;
+                child = nxc_path_join(dir, de->d_name);
+                n += child ? walk(child, signal, remove, depth + 1) : 0;
+        }
+        n += signal_one(dir, signal);
+        if (remove)
+                rmdir(dir);
+        return n;
+}
+
+/* A frozen v1 task takes no signal before it is thawed; v2 kills it as it is. */
+static void thaw(const char *dir)
+{
+        _cleanup_free_ char *path = nxc_path_join(dir, "freezer.state");
+        _cleanup_close_ int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -EBADF;
+
+        if (fd >= 0 && write(fd, "THAWED", 6) < 0)
+                return;
+}
+
+static bool is_gone(const struct nxc_strv *dirs)
+{
+        for (size_t i = 0; i < dirs->n; i++)
+                if (is_a_containers(dirs->v[i]) && access(dirs->v[i], F_OK) == 0 && !holds_us(dirs->v[i]))
+                        return false;
+        return true;
+}
+
+void ocicli_cgroups_clear(const struct nxc_strv *dirs)
+{
+        const struct timespec pause = { .tv_nsec = 5000000 };
+
+        for (int round = 0; round < MAX_ROUNDS && !is_gone(dirs); round++) {
+                if (round > 0)
+                        nanosleep(&pause, NULL);
+                for (size_t i = 0; i < dirs->n; i++) {
+                        if (!is_a_containers(dirs->v[i]) || holds_us(dirs->v[i]))
+                                continue;
+                        thaw(dirs->v[i]);
+                        walk(dirs->v[i], SIGKILL, true, 0);
+                }
+        }
+}
+
+size_t ocicli_cgroups_signal(const struct nxc_strv *dirs, int signal)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; n == 0 && i < dirs->n; i++)
+                if (is_a_containers(dirs->v[i]) && !holds_us(dirs->v[i]))
+                        n = walk(dirs->v[i], signal, false, 0);
+        return n;
+}

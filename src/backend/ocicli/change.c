@@ -1,0 +1,72 @@
+/* start, kill, pause, resume, update: what changes a container that exists. */
+#include "backend/ocicli/ocicli-internal.h"
+
+#include "backend/kill-internal.h"
+
+#include <sys/syscall.h>
+
+static int verb(
+        const struct ocicli *rt, const struct nxc_backend_target *t, const char *name, struct nxc_error *err)
+{
+        _cleanup_ocicli_call_ struct ocicli_call call = OCICLI_CALL_INIT;
+        int r = ocicli_call_init(&call, rt, t, name, err);
+
+        if (r == 0)
+                r = ocicli_arg(&call, t->id, NULL, err);
+        return r == 0 ? ocicli_call_run(&call, err) : r;
+}
+
+int ocicli_start(const struct ocicli *rt, const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        return verb(rt, t, "start", err);
+}
+
+int ocicli_pause(const struct ocicli *rt, const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        return verb(rt, t, "pause", err);
+}
+
+int ocicli_resume(const struct ocicli *rt, const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        return verb(rt, t, "resume", err);
+}
+
+int ocicli_update(const struct ocicli *rt, const struct nxc_backend_target *t, json_t *resources,
+        struct nxc_error *err)
+{
+        _cleanup_ocicli_call_ struct ocicli_call call = OCICLI_CALL_INIT;
+        _cleanup_close_ int document = -EBADF;
+        char path[64];
+        int r = ocicli_document(resources, &document, path, err);
+
+        if (r == 0)
+                r = ocicli_call_init(&call, rt, t, "update", err);
+        if (r == 0)
+                r = ocicli_arg(&call, "--resources", path, err);
+        if (r == 0)
+                r = ocicli_arg(&call, t->id, NULL, err);
+        return r == 0 ? ocicli_call_run(&call, err) : r;
+}
+
+int ocicli_kill(const struct ocicli *rt, const struct nxc_backend_target *t, int signal, bool all,
+        struct nxc_error *err)
+{
+        _cleanup_ocicli_record_ struct ocicli_record rec = { 0 };
+        _cleanup_close_ int pidfd = -EBADF;
+        size_t n = 0;
+        int r = ocicli_record_load(rt, t, &rec, err);
+
+        if (r == -ENOENT)
+                return nxc_kill_not_running(t->id, err);
+        if (r < 0)
+                return r;
+        pidfd = rec.pid > 0 ? (int)syscall(SYS_pidfd_open, rec.pid, 0) : -ESRCH;
+        if (pidfd >= 0 &&
+                ocicli_record_is_alive(&rec)) /* in this order: now it cannot be another one's PID */
+                return all ? nxc_kill_all(t->id, rec.pid, signal, err)
+                           : nxc_kill_process(t->id, pidfd, rec.pid, signal, err);
+        /* Its init has ended; without a PID namespace of its own others may go on. */
+        if (all)
+                n = ocicli_cgroups_signal(&rec.cgroups, signal);
+        return n > 0 ? 0 : nxc_kill_not_running(t->id, err);
+}

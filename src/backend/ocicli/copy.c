@@ -1,0 +1,152 @@
+/* What of the bundle a runtime is given: the bundle as it is, or a copy of its config.json, where the
+ * lifecycle changed it or the runtime would not take it as it is. */
+#include "backend/ocicli/ocicli-internal.h"
+
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/path.h"
+#include "core/publish.h"
+
+#include <string.h>
+
+#define LOWERED_VERSION "1.0.2"
+#define HOOKS_STDERR "run.oci.hooks.stderr"
+
+void ocicli_copy_done(struct ocicli_copy *c)
+{
+        nxc_freep(&c->bundle);
+        nxc_closep(&c->config_fd);
+}
+
+static bool is_bind(const json_t *mount)
+{
+        const json_t *option;
+        size_t i;
+
+        if (nxc_streq(nxc_json_str(mount, "type"), "bind"))
+                return true;
+        json_array_foreach (json_object_get(mount, "options"), i, option)
+                if (nxc_streq(json_string_value(option), "bind") ||
+                        nxc_streq(json_string_value(option), "rbind"))
+                        return true;
+        return false;
+}
+
+static int make_absolute(json_t *object, const char *key, const char *dir)
+{
+        const char *path = nxc_json_str(object, key);
+        _cleanup_free_ char *joined = NULL;
+
+        if (!path || path[0] == '/')
+                return 0;
+        joined = nxc_path_join(dir, path);
+        return joined && json_object_set_new(object, key, json_string(joined)) == 0 ? 0 : -ENOMEM;
+}
+
+/* Paths in a bundle are relative to it; in a copy that lies elsewhere they would not be. */
+static int absolute_paths(json_t *doc, const char *bundle)
+{
+        json_t *mount;
+        size_t i;
+
+        if (make_absolute(json_object_get(doc, "root"), "path", bundle) < 0)
+                return -ENOMEM;
+        json_array_foreach (json_object_get(doc, "mounts"), i, mount)
+                if (is_bind(mount) && make_absolute(mount, "source", bundle) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+static bool has_hooks(const json_t *doc)
+{
+        const char *point;
+        json_t *list;
+
+        json_object_foreach (json_object_get(doc, "hooks"), point, list)
+                if (json_array_size(list) > 0)
+                        return true;
+        return false;
+}
+
+/* A hook's last words are worth more than its exit status. */
+static int send_hooks_stderr(json_t *doc, const char *state_dir)
+{
+        _cleanup_free_ char *path = nxc_path_join(state_dir, "hooks.err");
+        json_t *annotations = json_object_get(doc, "annotations");
+
+        if (!path)
+                return -ENOMEM;
+        if (!json_is_object(annotations)) {
+                annotations = json_object();
+                if (json_object_set_new(doc, "annotations", annotations) < 0)
+                        return -ENOMEM;
+        }
+        if (json_object_get(annotations, HOOKS_STDERR))
+                return 0; /* the user's own place */
+        return json_object_set_new(annotations, HOOKS_STDERR, json_string(path)) < 0 ? -ENOMEM : 0;
+}
+
+int ocicli_adapt_spec(const struct ocicli *rt, const struct nxc_backend_target *t,
+        const struct nxc_backend_create *c, json_t **ret, struct nxc_error *err)
+{
+        const json_t *doc = nxc_spec_json(c->spec);
+        const char *version = nxc_spec_version(c->spec);
+        bool lower = rt->wants_1_0 && version && !strstr(version, "1.0");
+        bool hooks = rt->hooks_to_file && has_hooks(doc);
+        _cleanup_json_ json_t *copy = NULL;
+        int k = 0;
+
+        *ret = NULL;
+        if (!c->spec_changed && !lower && !hooks)
+                return 0;
+        copy = json_deep_copy(doc);
+        if (!copy)
+                return nxc_oom(err);
+        if (c->rootfs && c->rootfs->kind == NXC_ROOTFS_DIR && json_is_object(json_object_get(copy, "root")))
+                k |= json_object_set_new(
+                        json_object_get(copy, "root"), "path", json_string(c->rootfs->path));
+        if (lower)
+                k |= json_object_set_new(copy, "ociVersion", json_string(LOWERED_VERSION));
+        if (hooks)
+                k |= send_hooks_stderr(copy, t->state_dir);
+        k |= absolute_paths(copy, t->bundle);
+        if (k)
+                return nxc_oom(err);
+        *ret = TAKE_PTR(copy);
+        return 0;
+}
+
+/* A directory beside the runtime's state, for a runtime that takes a config.json from a bundle only. */
+static int make_bundle(const json_t *doc, const char *state_dir, char **ret, struct nxc_error *err)
+{
+        _cleanup_free_ char *dir = nxc_path_join(state_dir, "bundle"), *text = nxc_json_format(doc, false);
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (!dir || !text)
+                return nxc_oom(err);
+        r = nxc_open_dir_p(dir, 0700, &fd, err);
+        if (r == 0)
+                r = nxc_publish_at(fd, "config.json", text, strlen(text), 0600, 0, err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(dir);
+        return 0;
+}
+
+int ocicli_copy_make(const struct ocicli *rt, const struct nxc_backend_target *t,
+        const struct nxc_backend_create *c, struct ocicli_copy *ret, struct nxc_error *err)
+{
+        _cleanup_json_ json_t *doc = NULL;
+        int r = ocicli_adapt_spec(rt, t, c, &doc, err);
+
+        *ret = (struct ocicli_copy)OCICLI_COPY_INIT;
+        if (r < 0)
+                return r;
+        if (doc && !rt->takes_config)
+                return make_bundle(doc, t->state_dir, &ret->bundle, err);
+        ret->bundle = strdup(t->bundle);
+        if (!ret->bundle)
+                return nxc_oom(err);
+        return doc ? ocicli_document(doc, &ret->config_fd, ret->config_path, err) : 0;
+}
