@@ -1,4 +1,5 @@
-/* Image references: [host[:port]/]path[:tag][@digest], normalised as Docker does (docker.io, library/, latest). */
+/* Image references: [host[:port]/]path[:tag][@digest], normalised as Docker does (docker.io,
+ * library/, latest). */
 #pragma once
 
 #include "core/digest.h"
@@ -11,7 +12,7 @@ struct nxc_reference {
         struct nxc_digest digest; /* text "" when none; with both the digest wins */
 };
 
-/* Usage for what the grammar (distribution/reference) refuses, saying why. A leading "docker://" is taken off. */
+/* Usage for what the grammar (distribution/reference) refuses, saying why. A leading "docker://" is dropped. */
 int nxc_reference_parse(const char *text, struct nxc_reference *ret, struct nxc_error *err);
-/* The canonical text, "host/path:tag" or "host/path@digest": the name under which the store keeps it. malloc'ed. */
+/* The canonical text, "host/path:tag" or "host/path@digest", which is the name in the store; malloc'ed. */
 char *nxc_reference_format(const struct nxc_reference *ref);

@@ -2,9 +2,9 @@
 #pragma once
 
 struct nxc_registry_opts {
-        int tls_verify;          /* 1, 0, or -1: not said: verify, but on loopback plain http is tried as Docker does */
-        const char *cert_dir;    /* NULL: /etc/containers/certs.d/HOST and /etc/docker/certs.d/HOST */
+        int tls_verify;          /* 1, 0, or -1, not said: 1, but plain http is tried on loopback, as Docker does */
+        const char *cert_dir;    /* NULL: podman's and docker's certs.d/HOST */
         const char *authfile;    /* NULL: the usual places, in the usual order */
-        const char *credentials; /* "user:password", read from a file or stdin, never from argv. NULL: none */
+        const char *credentials; /* "user:password" from a file or stdin, never from argv; NULL: none */
         int retries;             /* of a request that failed for a passing reason; negative: 3 */
 };

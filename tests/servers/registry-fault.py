@@ -260,7 +260,9 @@ class Handler(BaseHTTPRequestHandler):
         for name in ("retry-after", "retry-date"):
             args = self.fault(name)
             if args and self.within(path, name, args, 1):
-                when = args[0] if name == "retry-after" else email.utils.formatdate(time.time() + int(args[0]), usegmt=True)
+                when = args[0]
+                if name == "retry-date":
+                    when = email.utils.formatdate(time.time() + int(when), usegmt=True)
                 self.error(429, "TOOMANYREQUESTS", "slow down", [("Retry-After", when)])
                 return True
         return False
