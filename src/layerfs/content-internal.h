@@ -1,5 +1,6 @@
-/* The checksum of a file's content that a layer's record holds: CRC-64 (ECMA-182, reflected; ISA-L computes it faster
- * than memory is read). It finds damage; what is authentic was decided by the diff_id when the layer came in. */
+/* The checksum of a file's content that a layer's record holds: CRC-64 (ECMA-182, reflected; ISA-L computes
+ * it faster than memory is read). It finds damage; what is authentic was decided by the diff_id when the
+ * layer came in. */
 #pragma once
 
 #include "core/error.h"

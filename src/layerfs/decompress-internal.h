@@ -1,5 +1,5 @@
-/* The plain stream of a layer blob, pulled block by block: decompressed, counted against limits and hashed (SHA-256,
- * the diff_id) on the way. Only for this folder and its tests. */
+/* The plain stream of a layer blob, pulled block by block: decompressed, counted against limits and hashed
+ * (SHA-256, the diff_id) on the way. Only for this folder and its tests. */
 #pragma once
 
 #include "core/digest.h"
@@ -9,14 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most that a layer may come to. The largest in public registries (machine learning models) have some 60 GiB. */
+/* The most that a layer may come to. The largest in public registries (machine learning models) have some 60
+ * GiB. */
 #define NXC_PLAIN_MAX_BYTES (256ull << 30)
-/* Deflate cannot exceed 1032:1 and zstd can by far. Real layers beyond the slack reach 20:1; what is small is harmless
- * whatever its ratio. */
+/* Deflate cannot exceed 1032:1 and zstd can by far. Real layers beyond the slack reach 20:1; what is small
+ * is harmless whatever its ratio. */
 #define NXC_PLAIN_MAX_RATIO 250
 #define NXC_PLAIN_RATIO_SLACK (256ull << 20)
-/* log2 of the largest zstd window, which has to be in memory: 16 MiB. RFC 8878 asks for 8 at most; zstd beyond
- * level 19 makes larger ones. */
+/* log2 of the largest zstd window, which has to be in memory: 16 MiB. RFC 8878 asks for 8 at most; zstd
+ * beyond level 19 makes larger ones. */
 #define NXC_ZSTD_WINDOW_LOG_MAX 24
 
 struct nxc_plain;
@@ -25,9 +26,14 @@ struct nxc_plain;
  * InvalidImage. algorithm: of the digest ("sha256"). max_bytes 0: the default. */
 int nxc_plain_open(int blob_fd, enum nxc_compression compression, const char *algorithm, uint64_t max_bytes,
         struct nxc_plain **ret, struct nxc_error *err);
-/* The next block, valid until the next call. Returns its length, 0 at the end (which came only if the compressed data
- * was whole), or -errno. Damaged or truncated data, and more than the limits: InvalidImage. */
+/* The next block, valid until the next call. Returns its length, 0 at the end (which came only if the
+ * compressed data was whole), or -errno. Damaged or truncated data, and more than the limits: InvalidImage.
+ */
 ssize_t nxc_plain_next(struct nxc_plain *p, const void **ret, struct nxc_error *err);
 /* After the end: the digest of it all, and how much it was. */
 void nxc_plain_finish(struct nxc_plain *p, struct nxc_digest *ret_diff_id, uint64_t *ret_bytes);
 void nxc_plain_close(struct nxc_plain *p); /* NULL is fine */
+
+/* All of the above: only the digest. */
+int nxc_plain_digest(int blob_fd, enum nxc_compression compression, const char *algorithm,
+        uint64_t max_bytes, struct nxc_digest *ret, struct nxc_error *err);

@@ -1,8 +1,9 @@
 /* See decompress-internal.h.
  *
- * A decoder takes what it can of the input buffer and fills the output buffer; the loop around it feeds it, and knows
- * that an input that ends inside a frame is truncated. Gzip (RFC 1952: members one after the other, header and CRC
- * checked) is inflated by ISA-L, zstd (RFC 8878: frames one after the other) by libzstd, plain tar is passed on. */
+ * A decoder takes what it can of the input buffer and fills the output buffer; the loop around it feeds it,
+ * and knows that an input that ends inside a frame is truncated. Gzip (RFC 1952: members one after the
+ * other, header and CRC checked) is inflated by ISA-L, zstd (RFC 8878: frames one after the other) by
+ * libzstd, plain tar is passed on. */
 #include "layerfs/decompress-internal.h"
 
 #include "core/cleanup.h"
@@ -20,8 +21,8 @@ struct decoder {
         enum nxc_compression compression;
         int (*open)(struct nxc_plain *p);
         void (*close)(struct nxc_plain *p);
-        /* Decodes from in to out. Returns 0, with in_frame set while a frame has begun and not ended; or an error. It
-         * makes progress whenever there is input and room. */
+        /* Decodes from in to out. Returns 0, with in_frame set while a frame has begun and not ended; or an
+         * error. It makes progress whenever there is input and room. */
         int (*decode)(struct nxc_plain *p, struct nxc_error *err);
 };
 
@@ -41,8 +42,8 @@ struct nxc_plain {
 
 static int fail_damaged(struct nxc_plain *p, struct nxc_error *err, const char *what)
 {
-        return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "decompress a %s layer: %s near byte %llu", p->decoder->name,
-                what, (unsigned long long)(p->read_bytes - (p->in_len - p->in_pos)));
+        return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "decompress a %s layer: %s near byte %llu",
+                p->decoder->name, what, (unsigned long long)(p->read_bytes - (p->in_len - p->in_pos)));
 }
 
 /* --- gzip --- */
@@ -189,7 +190,8 @@ static enum nxc_compression detect(const uint8_t *b, size_t n)
                 return NXC_COMPRESSION_GZIP;
         if (n >= 4 && b[0] == 0x28 && b[1] == 0xb5 && b[2] == 0x2f && b[3] == 0xfd)
                 return NXC_COMPRESSION_ZSTD;
-        if (n >= 4 && (b[0] & 0xf0) == 0x50 && b[1] == 0x2a && b[2] == 0x4d && b[3] == 0x18) /* a skippable frame */
+        if (n >= 4 && (b[0] & 0xf0) == 0x50 && b[1] == 0x2a && b[2] == 0x4d &&
+                b[3] == 0x18) /* a skippable frame */
                 return NXC_COMPRESSION_ZSTD;
         return NXC_COMPRESSION_NONE;
 }
@@ -202,8 +204,8 @@ static int check_magic(struct nxc_plain *p, struct nxc_error *err)
         if (r < 0)
                 return r;
         if (p->eof)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "decompress a %s layer: the blob is empty",
-                        p->decoder->name);
+                return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
+                        "decompress a %s layer: the blob is empty", p->decoder->name);
         found = detect(p->in, p->in_len);
         if (found != p->decoder->compression)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
@@ -247,7 +249,8 @@ static int check_limits(struct nxc_plain *p, struct nxc_error *err)
         if (p->plain_bytes > NXC_PLAIN_RATIO_SLACK && p->plain_bytes / NXC_PLAIN_MAX_RATIO > p->read_bytes)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, EFBIG,
                         "decompress a %s layer: %llu bytes of %llu, a bomb (at most %d:1)", p->decoder->name,
-                        (unsigned long long)p->plain_bytes, (unsigned long long)p->read_bytes, NXC_PLAIN_MAX_RATIO);
+                        (unsigned long long)p->plain_bytes, (unsigned long long)p->read_bytes,
+                        NXC_PLAIN_MAX_RATIO);
         return 0;
 }
 
@@ -299,4 +302,23 @@ void nxc_plain_close(struct nxc_plain *p)
         free(p->in);
         free(p->out);
         free(p);
+}
+
+int nxc_plain_digest(int blob_fd, enum nxc_compression compression, const char *algorithm,
+        uint64_t max_bytes, struct nxc_digest *ret, struct nxc_error *err)
+{
+        struct nxc_plain *p;
+        const void *data;
+        uint64_t bytes;
+        ssize_t n = nxc_plain_open(blob_fd, compression, algorithm, max_bytes, &p, err);
+
+        if (n < 0)
+                return (int)n;
+        do
+                n = nxc_plain_next(p, &data, err);
+        while (n > 0);
+        if (n == 0)
+                nxc_plain_finish(p, ret, &bytes);
+        nxc_plain_close(p);
+        return (int)n;
 }

@@ -4,7 +4,8 @@
  *   plainBytes   of the tar stream
  *   entries      of the tar; paths: of the tree
  *   diskBytes    what it takes, each inode once
- *   treeDigest   of the tree with checksums of contents (treehash-internal.h), what nxc_layerfs_verify compares */
+ *   treeDigest   of the tree with checksums of contents (treehash-internal.h), what nxc_layerfs_verify
+ * compares */
 #include "layerfs/intake.h"
 
 #include "core/cleanup.h"
@@ -45,36 +46,19 @@ static void algorithm_of(const struct nxc_digest *digest, char ret[16])
         snprintf(ret, 16, "%.*s", (int)strcspn(digest->text, ":"), digest->text);
 }
 
-static int compare_diff_id(const struct nxc_digest *want, const struct nxc_digest *got, struct nxc_error *err)
+static int compare_diff_id(
+        const struct nxc_digest *want, const struct nxc_digest *got, struct nxc_error *err)
 {
         if (nxc_digest_equal(want, got))
                 return 0;
-        return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "verify layer '%s': its contents are '%s'", want->text, got->text);
-}
-
-static int plain_digest(int blob_fd, enum nxc_compression compression, const char *algorithm,
-        const struct nxc_intake_limits *limits, struct nxc_digest *ret, struct nxc_error *err)
-{
-        struct nxc_plain *plain;
-        const void *data;
-        uint64_t bytes;
-        ssize_t n = nxc_plain_open(blob_fd, compression, algorithm, limits ? limits->max_bytes : 0, &plain, err);
-
-        if (n < 0)
-                return (int)n;
-        do
-                n = nxc_plain_next(plain, &data, err);
-        while (n > 0);
-        if (n == 0)
-                nxc_plain_finish(plain, ret, &bytes);
-        nxc_plain_close(plain);
-        return (int)n;
+        return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "verify layer '%s': its contents are '%s'",
+                want->text, got->text);
 }
 
 int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struct nxc_intake_limits *limits,
         struct nxc_digest *ret, struct nxc_error *err)
 {
-        return plain_digest(blob_fd, compression, "sha256", limits, ret, err);
+        return nxc_plain_digest(blob_fd, compression, "sha256", limits ? limits->max_bytes : 0, ret, err);
 }
 
 static ssize_t next_plain(void *arg, const void **ret, struct nxc_error *err)
@@ -100,8 +84,8 @@ static int mark(int fd, const char *name, bool wanted, struct nxc_error *err)
 
 static int write_record(struct nxc_staged_layer *s, const struct intake *in, struct nxc_error *err)
 {
-        _cleanup_json_ json_t *meta = json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "diffId", s->diff_id.text, "plainBytes",
-                (json_int_t)in->plain_bytes, "entries", (json_int_t)in->untar.entries, "paths",
+        _cleanup_json_ json_t *meta = json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "diffId", s->diff_id.text,
+                "plainBytes", (json_int_t)in->plain_bytes, "entries", (json_int_t)in->untar.entries, "paths",
                 (json_int_t)in->tree.entries, "diskBytes", (json_int_t)in->tree.disk_bytes, "treeDigest",
                 in->tree.digest.text);
         _cleanup_free_ char *text = meta ? nxc_json_format(meta, true) : NULL;
@@ -137,7 +121,9 @@ static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const stru
         struct nxc_untar_source source = { next_plain, in->plain };
         uint64_t max_entries = limits && limits->max_entries ? limits->max_entries : NXC_UNTAR_MAX_ENTRIES;
         uint64_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : NXC_PLAIN_MAX_BYTES;
-        struct nxc_treehash_opts hash = { .mtimes = true, .overlay_marks = true, .content = content_of, .arg = &in->content };
+        struct nxc_treehash_opts hash = {
+                .mtimes = true, .overlay_marks = true, .content = content_of, .arg = &in->content
+        };
         _cleanup_close_ int root_fd = -EBADF;
         int r = open_root(s, &root_fd, err);
 
@@ -197,8 +183,8 @@ static int stage_layer(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id
 }
 
 int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compression compression,
-        const struct nxc_digest *diff_id, const struct nxc_intake_limits *limits, struct nxc_staged_layer **ret_staged,
-        struct nxc_error *err)
+        const struct nxc_digest *diff_id, const struct nxc_intake_limits *limits,
+        struct nxc_staged_layer **ret_staged, struct nxc_error *err)
 {
         struct intake in = { NULL };
         struct nxc_staged_layer *staged = NULL;
@@ -207,11 +193,13 @@ int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compressio
 
         algorithm_of(diff_id, algorithm);
         if (nxc_layerfs_has(lfs, diff_id)) {
-                r = plain_digest(blob_fd, compression, algorithm, limits, &in.digest, err);
+                r = nxc_plain_digest(
+                        blob_fd, compression, algorithm, limits ? limits->max_bytes : 0, &in.digest, err);
                 if (r == 0)
                         r = compare_diff_id(diff_id, &in.digest, err);
         } else {
-                r = nxc_plain_open(blob_fd, compression, algorithm, limits ? limits->max_bytes : 0, &in.plain, err);
+                r = nxc_plain_open(
+                        blob_fd, compression, algorithm, limits ? limits->max_bytes : 0, &in.plain, err);
                 if (r == 0)
                         r = stage_layer(lfs, diff_id, &in, limits, &staged, err);
         }
@@ -251,7 +239,9 @@ int nxc_staged_layer_commit(struct nxc_staged_layer *staged, struct nxc_error *e
 
 int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err)
 {
-        struct nxc_treehash_opts opts = { .mtimes = true, .overlay_marks = true, .content = nxc_treehash_crc64 };
+        struct nxc_treehash_opts opts = {
+                .mtimes = true, .overlay_marks = true, .content = nxc_treehash_crc64
+        };
         _cleanup_json_ json_t *meta = NULL;
         _cleanup_close_ int dir_fd = -EBADF, root_fd = -EBADF;
         char name[NXC_DIGEST_MAX];
@@ -260,10 +250,13 @@ int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id
         int r;
 
         if (!nxc_layerfs_has(lfs, diff_id))
-                return nxc_fail_kind(err, NXC_ERR_IMAGE_NOT_FOUND, ENOENT, "find layer '%s' in the store", diff_id->text);
+                return nxc_fail_kind(
+                        err, NXC_ERR_IMAGE_NOT_FOUND, ENOENT, "find layer '%s' in the store", diff_id->text);
         nxc_layer_dir_name(diff_id, name);
         dir_fd = openat(lfs->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        root_fd = dir_fd < 0 ? -1 : openat(dir_fd, NXC_LAYER_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        root_fd = dir_fd < 0
+                          ? -1
+                          : openat(dir_fd, NXC_LAYER_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (root_fd < 0)
                 return nxc_fail(err, errno, "open layer '%s'", diff_id->text);
         r = nxc_json_load_at(dir_fd, NXC_LAYER_META, NXC_LAYER_META_MAX_BYTES, &meta, err);
@@ -276,8 +269,8 @@ int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id
                 return nxc_error_wrap(err, "verify layer '%s'", diff_id->text);
         recorded = nxc_json_str(meta, "treeDigest");
         if (!nxc_streq(recorded, tree.digest.text)) {
-                nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "verify layer '%s': its files were changed since it came in",
-                        diff_id->text);
+                nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
+                        "verify layer '%s': its files were changed since it came in", diff_id->text);
                 nxc_error_hint(err, "nexcage verify --repair unpacks it again");
                 return -EINVAL;
         }

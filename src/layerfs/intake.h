@@ -1,8 +1,9 @@
-/* LayerFS, the half that takes layers in: decompress, check the diff_id, unpack. Linked into the engine module only.
+/* LayerFS, the half that takes layers in: decompress, check the diff_id, unpack. Linked into the engine
+ * module only.
  *
- * A layer is unpacked into a staged directory that nobody else sees; commit gives it its name (the diff_id that was
- * computed here, never one that was only claimed), abandon removes it. A kill -9 leaves a staged directory whose lock
- * is free: nxc_layerfs_sweep takes it away. */
+ * A layer is unpacked into a staged directory that nobody else sees; commit gives it its name (the diff_id
+ * that was computed here, never one that was only claimed), abandon removes it. A kill -9 leaves a staged
+ * directory whose lock is free: nxc_layerfs_sweep takes it away. */
 #pragma once
 
 #include "layerfs/layerfs.h"
@@ -15,19 +16,22 @@ struct nxc_intake_limits {
         uint64_t max_entries; /* 0: default */
 };
 
-/* Reads a layer blob from blob_fd (offset 0 to its end; a regular file), unpacks it, and compares the plain stream's
- * digest with diff_id. compression comes from the media type and has to agree with the first bytes. InvalidImage, with
- * the entry's name, for all that SECURITY refuses; the staged directory is gone then. ret_staged of a layer that is
- * already there is NULL with success, nothing having been unpacked but the digest having been compared. Thread safe. */
+/* Reads a layer blob from blob_fd (offset 0 to its end; a regular file), unpacks it, and compares the plain
+ * stream's digest with diff_id. compression comes from the media type and has to agree with the first bytes.
+ * InvalidImage, with the entry's name, for all that SECURITY refuses; the staged directory is gone then.
+ * ret_staged of a layer that is already there is NULL with success, nothing having been unpacked but the
+ * digest having been compared. Thread safe. */
 int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compression compression,
-        const struct nxc_digest *diff_id, const struct nxc_intake_limits *limits, struct nxc_staged_layer **ret_staged,
-        struct nxc_error *err);
-/* Gives it its name; when another process was faster ours is dropped. Frees staged, also on failure. NULL is fine. */
+        const struct nxc_digest *diff_id, const struct nxc_intake_limits *limits,
+        struct nxc_staged_layer **ret_staged, struct nxc_error *err);
+/* Gives it its name; when another process was faster ours is dropped. Frees staged, also on failure. NULL is
+ * fine. */
 int nxc_staged_layer_commit(struct nxc_staged_layer *staged, struct nxc_error *err);
 void nxc_staged_layer_abandon(struct nxc_staged_layer *staged);
 
 /* Only decompresses and hashes: for verify. */
 int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struct nxc_intake_limits *limits,
         struct nxc_digest *ret, struct nxc_error *err);
-/* Rechecks a layer that is there against what its intake recorded (the tree digest). InvalidImage when it differs. */
+/* Rechecks a layer that is there against what its intake recorded (the tree digest). InvalidImage when it
+ * differs. */
 int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err);

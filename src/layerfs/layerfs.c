@@ -15,8 +15,9 @@
 #include <sys/xattr.h>
 
 #define STAGING_PREFIX ".staging-"
-#define STAGING_TRIES 100 /* names taken by a killed process of the same pid, or swept while we made them \
-                           */
+#define STAGING_TRIES                                                                       \
+        100 /* names taken by a killed process of the same pid, or swept while we made them \
+             */
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define ROOT_PATH_MAX (NXC_DIGEST_MAX + 24)
 

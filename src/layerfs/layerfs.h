@@ -1,7 +1,7 @@
 /* LayerFS, the facade: layers by diff_id, verified once when they come in, composed into roots.
  *
- * What stands behind it (directories now, EROFS images later) nobody else sees. The half that composes is linked into
- * the program; the half that takes layers in (layerfs/intake.h) lives in the engine module. */
+ * What stands behind it (directories now, EROFS images later) nobody else sees. The half that composes is
+ * linked into the program; the half that takes layers in (layerfs/intake.h) lives in the engine module. */
 #pragma once
 
 #include "core/digest.h"
@@ -34,11 +34,12 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
         int *ret_mount_fd, struct nxc_error *err);
 
 /* Bytes on disk of one layer. */
-int nxc_layerfs_size(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, uint64_t *ret, struct nxc_error *err);
+int nxc_layerfs_size(
+        struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, uint64_t *ret, struct nxc_error *err);
 
 /* Calls fn for every layer there is; a negative return ends it and is returned. */
-int nxc_layerfs_each(struct nxc_layerfs *lfs, int (*fn)(void *arg, const struct nxc_digest *diff_id), void *arg,
-        struct nxc_error *err);
+int nxc_layerfs_each(struct nxc_layerfs *lfs, int (*fn)(void *arg, const struct nxc_digest *diff_id),
+        void *arg, struct nxc_error *err);
 
 /* Removes a layer that nobody holds; Busy when somebody does, success when absent. */
 int nxc_layerfs_remove(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err);

@@ -17,8 +17,8 @@
 #define uthash_nonfatal_oom(elt) ((elt)->lost = true)
 #include <uthash.h>
 
-#define MAX_DEPTH 1024          /* a layer has at most 256 levels, see untar.c; a container may add its own */
-#define XATTR_LIST_MAX 65536    /* XATTR_LIST_MAX and XATTR_SIZE_MAX of the kernel */
+#define MAX_DEPTH 1024       /* a layer has at most 256 levels, see untar.c; a container may add its own */
+#define XATTR_LIST_MAX 65536 /* XATTR_LIST_MAX and XATTR_SIZE_MAX of the kernel */
 #define XATTR_VALUE_MAX 65536
 
 /* The first name of an inode that has several. */
@@ -171,14 +171,15 @@ static int add_by_type(struct walk *w, int dir_fd, const char *name, const struc
 
 static int add_new_inode(struct walk *w, int dir_fd, const char *name, const struct stat *st)
 {
-        int r = nxc_buf_printf(&w->line, " %c %04o %u:%u", type_char(st->st_mode), st->st_mode & 07777, st->st_uid,
-                st->st_gid);
+        int r = nxc_buf_printf(&w->line, " %c %04o %u:%u", type_char(st->st_mode), st->st_mode & 07777,
+                st->st_uid, st->st_gid);
 
         w->result.disk_bytes += (uint64_t)st->st_blocks * 512;
         if (r == 0)
                 r = add_by_type(w, dir_fd, name, st);
         if (r == 0 && w->opts->mtimes && !S_ISDIR(st->st_mode))
-                r = nxc_buf_printf(&w->line, " @%lld.%09ld", (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+                r = nxc_buf_printf(
+                        &w->line, " @%lld.%09ld", (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
         if (r == 0)
                 r = add_xattrs(w, dir_fd, name);
         return r;
@@ -318,7 +319,8 @@ static void walk_done(struct walk *w)
         free(w->xattr_value);
 }
 
-int nxc_treehash(int root_fd, const struct nxc_treehash_opts *opts, struct nxc_treehash *ret, struct nxc_error *err)
+int nxc_treehash(
+        int root_fd, const struct nxc_treehash_opts *opts, struct nxc_treehash *ret, struct nxc_error *err)
 {
         struct walk w = { .opts = opts, .err = err };
         struct stat st;

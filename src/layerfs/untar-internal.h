@@ -8,10 +8,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The largest layers in public registries hold about one million files; each costs 16 bytes of memory here. */
+/* The largest layers in public registries hold about one million files; each costs 16 bytes of memory here.
+ */
 #define NXC_UNTAR_MAX_ENTRIES 2000000
-/* Directories below each other. Distributions and node_modules stay below 40; few enough that a walk which holds one
- * descriptor per level stays within the usual limit of 1024. */
+/* Directories below each other. Distributions and node_modules stay below 40; few enough that a walk which
+ * holds one descriptor per level stays within the usual limit of 1024. */
 #define NXC_UNTAR_MAX_DEPTH 256
 
 struct nxc_untar_source {
@@ -26,7 +27,7 @@ struct nxc_untar_result {
         bool whiteouts, xattrs;       /* there are some */
 };
 
-/* Unpacks into the empty directory root_fd, reading the source to its end. max_entries, max_bytes (of file sizes):
- * nonzero. Checksums of regular files go to content. */
+/* Unpacks into the empty directory root_fd, reading the source to its end. max_entries, max_bytes (of file
+ * sizes): nonzero. Checksums of regular files go to content. */
 int nxc_untar(int root_fd, const struct nxc_untar_source *source, uint64_t max_entries, uint64_t max_bytes,
         struct nxc_content_index *content, struct nxc_untar_result *ret, struct nxc_error *err);

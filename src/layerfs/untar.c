@@ -1,22 +1,24 @@
 /* See untar-internal.h.
  *
- * Theory of operation. Nothing is ever done by a path that a kernel could resolve out of the root: the parent directory
- * of an entry is opened with openat2 below the root's descriptor, and the entry itself is made in it by its last
- * component, never following a link. The open parent is kept, since the next entry mostly has the same one.
+ * Theory of operation. Nothing is ever done by a path that a kernel could resolve out of the root: the
+ * parent directory of an entry is opened with openat2 below the root's descriptor, and the entry itself is
+ * made in it by its last component, never following a link. The open parent is kept, since the next entry
+ * mostly has the same one.
  *
- * A parent that is a symlink (an entry "bin/sh" after "bin -> usr/bin") is followed as a process chrooted into this
- * layer would (RESOLVE_IN_ROOT): what podman does, which unpacks each layer alone in a chroot. The layers below are not
- * looked at, for a layer is shared by its diff_id in many chains. So where "bin" is a link in a layer below only,
- * "bin/sh" makes a directory that hides the link, as it does in podman and docker; umoci and containerd, which unpack
- * over the layers below, would follow it. No builder writes such layers: they name a file by its real path.
+ * A parent that is a symlink (an entry "bin/sh" after "bin -> usr/bin") is followed as a process chrooted
+ * into this layer would (RESOLVE_IN_ROOT): what podman does, which unpacks each layer alone in a chroot. The
+ * layers below are not looked at, for a layer is shared by its diff_id in many chains. So where "bin" is a
+ * link in a layer below only, "bin/sh" makes a directory that hides the link, as it does in podman and
+ * docker; umoci and containerd, which unpack over the layers below, would follow it. No builder writes such
+ * layers: they name a file by its real path.
  *
  * Whiteouts speak of the layers below only (image-spec, layer.md), in whatever order the entries come:
- * ".wh.x" becomes overlayfs' character device 0:0, unless this layer has an x, whose directory then is made opaque;
- * an x that comes after its whiteout takes its place, a directory being made opaque again. ".wh..wh..opq" sets the
- * opaque mark on the directory that it lies in, which need not have an entry yet.
+ * ".wh.x" becomes overlayfs' character device 0:0, unless this layer has an x, whose directory then is made
+ * opaque; an x that comes after its whiteout takes its place, a directory being made opaque again.
+ * ".wh..wh..opq" sets the opaque mark on the directory that it lies in, which need not have an entry yet.
  *
- * Times of directories: making an entry in a directory changes its time. It is put back when the directory is left, so
- * that no list of all directories needs to be kept. */
+ * Times of directories: making an entry in a directory changes its time. It is put back when the directory
+ * is left, so that no list of all directories needs to be kept. */
 #include "layerfs/untar-internal.h"
 
 #include "core/cleanup.h"
@@ -39,9 +41,9 @@
 #define WHITEOUT_PREFIX ".wh."
 #define WHITEOUT_META_PREFIX ".wh..wh." /* aufs' own files, and the opaque mark */
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
-#define ENTRY_MAX_XATTRS 256            /* more than ext4 can store for a file */
-#define XATTR_VALUE_MAX 65536           /* XATTR_SIZE_MAX of the kernel */
-#define MAX_DEFAULT_ACLS 65536          /* kept in memory until the end; images have none or a few */
+#define ENTRY_MAX_XATTRS 256   /* more than ext4 can store for a file */
+#define XATTR_VALUE_MAX 65536  /* XATTR_SIZE_MAX of the kernel */
+#define MAX_DEFAULT_ACLS 65536 /* kept in memory until the end; images have none or a few */
 #define MODE_BITS 07777
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY)
 
@@ -75,7 +77,8 @@ struct untar {
         bool parent_inherits; /* what is made in it gets another group than ours, or set-group-ID */
 };
 
-/* An entry, cleaned: path and link relative to the root, without ".", empty and ".." components; "" is the root. */
+/* An entry, cleaned: path and link relative to the root, without ".", empty and ".." components; "" is the
+ * root. */
 struct entry {
         struct archive_entry *ae;
         char path[PATH_MAX], link[PATH_MAX];
@@ -104,7 +107,8 @@ static const char *quote(const char *name, char *buf, size_t size)
 }
 
 /* The layer is wrong. */
-static int refuse(struct untar *u, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(struct untar *u, const char *name, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
 static int refuse(struct untar *u, const char *name, const char *fmt, ...)
 {
         char quoted[256], why[512];
@@ -113,8 +117,8 @@ static int refuse(struct untar *u, const char *name, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(why, sizeof(why), fmt, ap);
         va_end(ap);
-        return nxc_fail_kind(
-                u->err, NXC_ERR_INVALID_IMAGE, 0, "unpack '%s': %s", quote(name, quoted, sizeof(quoted)), why);
+        return nxc_fail_kind(u->err, NXC_ERR_INVALID_IMAGE, 0, "unpack '%s': %s",
+                quote(name, quoted, sizeof(quoted)), why);
 }
 
 /* The system is: -r is its errno. */
@@ -122,9 +126,11 @@ static int fail_system(struct untar *u, const struct entry *e, int r, const char
 {
         char quoted[256];
 
-        nxc_fail(u->err, -r, "unpack '%s': %s", quote(e->path[0] ? e->path : "/", quoted, sizeof(quoted)), what);
+        nxc_fail(u->err, -r, "unpack '%s': %s", quote(e->path[0] ? e->path : "/", quoted, sizeof(quoted)),
+                what);
         if (r == -EPERM || r == -EACCES)
-                nxc_error_hint(u->err, "unpacking layers needs root: owners, devices and overlay marks are set");
+                nxc_error_hint(
+                        u->err, "unpacking layers needs root: owners, devices and overlay marks are set");
         else if (r == -ENOSPC || r == -EDQUOT)
                 nxc_error_hint(u->err, "the file system of the store is full, of bytes or of inodes");
         return r;
@@ -146,7 +152,8 @@ static int clean_name(struct untar *u, const char *name, const char *what, char 
                 if (n == 2 && p[0] == '.' && p[1] == '.')
                         return refuse(u, name, "the %s has a '..'", what);
                 if (n > NAME_MAX)
-                        return refuse(u, name, "the %s has a component of more than %d bytes", what, NAME_MAX);
+                        return refuse(
+                                u, name, "the %s has a component of more than %d bytes", what, NAME_MAX);
                 if (n > 0 && !(n == 1 && p[0] == '.')) {
                         if (len + n + 2 > PATH_MAX)
                                 return refuse(u, name, "the %s is longer than %d bytes", what, PATH_MAX);
@@ -198,8 +205,8 @@ static int leave_parent(struct untar *u)
         return r;
 }
 
-/* A directory that has no entry (yet), 0755 and root's as everybody makes it; returns an fd of it. The one it lies in
- * keeps its time. */
+/* A directory that has no entry (yet), 0755 and root's as everybody makes it; returns an fd of it. The one
+ * it lies in keeps its time. */
 static int make_implicit(struct untar *u, int dir_fd, const char *name, bool opaque)
 {
         _cleanup_close_ int fd = -EBADF;
@@ -241,7 +248,9 @@ static int follow_link(struct untar *u, const struct entry *e, const char *prefi
 
         if (fd < 0)
                 return refuse(u, e->path, "'%s' is a symlink to %s", prefix,
-                        fd == -ENOENT ? "nothing" : fd == -ELOOP ? "itself" : "no directory");
+                        fd == -ENOENT  ? "nothing"
+                        : fd == -ELOOP ? "itself"
+                                       : "no directory");
         r = check_depth(u, e->path, fd);
         if (r < 0) {
                 close(fd);
@@ -250,8 +259,10 @@ static int follow_link(struct untar *u, const struct entry *e, const char *prefi
         return fd;
 }
 
-/* Opens name, a directory of the entry's path and the last component of prefix; makes it when it is missing. */
-static int enter_directory(struct untar *u, struct entry *e, int dir_fd, const char *name, const char *prefix)
+/* Opens name, a directory of the entry's path and the last component of prefix; makes it when it is missing.
+ */
+static int enter_directory(
+        struct untar *u, struct entry *e, int dir_fd, const char *name, const char *prefix)
 {
         int fd = openat(dir_fd, name, DIR_FLAGS | O_NOFOLLOW | O_CLOEXEC);
         bool removed = false;
@@ -341,8 +352,9 @@ static int enter_parent(struct untar *u, struct entry *e)
 
 /* --- metadata --- */
 
-/* What a layer may set. Overlay's own marks would make overlayfs fetch files from elsewhere (metacopy, redirect), and
- * trusted.* and security.* belong to the host, but for file capabilities, which are the image's. */
+/* What a layer may set. Overlay's own marks would make overlayfs fetch files from elsewhere (metacopy,
+ * redirect), and trusted.* and security.* belong to the host, but for file capabilities, which are the
+ * image's. */
 static bool xattr_is_kept(const char *name)
 {
         if (nxc_starts_with(name, "user."))
@@ -390,7 +402,8 @@ static int set_one_xattr(
         if (errno != ENOTSUP && !(errno == EPERM && nxc_starts_with(name, "user.")))
                 return fail_system(u, e, -errno, "set an extended attribute");
         if (!u->warned_xattr)
-                nxc_warn("the extended attribute '%s' of '%s' cannot be set here, ignoring it and others like it",
+                nxc_warn("the extended attribute '%s' of '%s' cannot be set here, ignoring it and others "
+                         "like it",
                         name, e->path);
         u->warned_xattr = true;
         return 0;
@@ -407,7 +420,8 @@ static int set_xattrs(struct untar *u, const struct entry *e, int fd)
                 return 0;
         while (archive_entry_xattr_next(e->ae, &name, &value, &len) == ARCHIVE_OK) {
                 if (++n > ENTRY_MAX_XATTRS)
-                        return refuse(u, e->path, "it has more than %d extended attributes", ENTRY_MAX_XATTRS);
+                        return refuse(
+                                u, e->path, "it has more than %d extended attributes", ENTRY_MAX_XATTRS);
                 if (!name || !xattr_is_kept(name))
                         continue;
                 if (strlen(name) > NAME_MAX || len > XATTR_VALUE_MAX)
@@ -445,8 +459,9 @@ static int finish_file(struct untar *u, const struct entry *e, int fd)
         return 0;
 }
 
-/* The same by name in the parent, for what cannot or need not be opened. Nobody else works in a staged directory, so
- * that the name still means what was just made or looked at. existed: its owner and mode may be any. */
+/* The same by name in the parent, for what cannot or need not be opened. Nobody else works in a staged
+ * directory, so that the name still means what was just made or looked at. existed: its owner and mode may
+ * be any. */
 static int finish_name(struct untar *u, const struct entry *e, bool existed, bool is_link)
 {
         int r;
@@ -483,7 +498,8 @@ static int make_room(struct untar *u, const struct entry *e)
         return r < 0 ? fail_system(u, e, r, "replace an earlier entry") : 0;
 }
 
-static ssize_t next_block(struct untar *u, const struct entry *e, const void **data, size_t *len, int64_t *offset)
+static ssize_t next_block(
+        struct untar *u, const struct entry *e, const void **data, size_t *len, int64_t *offset)
 {
         int r = archive_read_data_block(u->archive, data, len, offset);
 
@@ -549,7 +565,8 @@ static int count_size(struct untar *u, const struct entry *e)
 {
         int64_t size = archive_entry_size(e->ae);
 
-        if (size < 0 || (uint64_t)size > u->max_bytes || u->result.file_bytes + (uint64_t)size > u->max_bytes)
+        if (size < 0 || (uint64_t)size > u->max_bytes ||
+                u->result.file_bytes + (uint64_t)size > u->max_bytes)
                 return refuse(u, e->path, "with it, files are larger than %llu bytes",
                         (unsigned long long)u->max_bytes);
         u->result.file_bytes += (uint64_t)size;
@@ -596,8 +613,8 @@ static int set_opaque(struct untar *u, const struct entry *e, const char *name)
         return 0;
 }
 
-/* A directory keeps what is in it when its entry comes again. One that takes another thing's place hides what layers
- * below have there, as that thing did. */
+/* A directory keeps what is in it when its entry comes again. One that takes another thing's place hides
+ * what layers below have there, as that thing did. */
 static int make_directory(struct untar *u, const struct entry *e)
 {
         bool existed = false, replaces = false;
@@ -652,7 +669,8 @@ static int make_node(struct untar *u, const struct entry *e, mode_t type)
         int r;
 
         if (type != S_IFIFO) {
-                uint64_t major = (uint64_t)archive_entry_rdevmajor(e->ae), minor = (uint64_t)archive_entry_rdevminor(e->ae);
+                uint64_t major = (uint64_t)archive_entry_rdevmajor(e->ae),
+                         minor = (uint64_t)archive_entry_rdevminor(e->ae);
 
                 if (major > 0xfff || minor > 0xfffff) /* what Linux has bits for */
                         return refuse(u, e->path, "its device number is too large");
@@ -672,7 +690,8 @@ static int make_node(struct untar *u, const struct entry *e, mode_t type)
         return finish_name(u, e, false, false);
 }
 
-/* The directory of a hard link's target, by a new descriptor; links in its path are followed within the layer. */
+/* The directory of a hard link's target, by a new descriptor; links in its path are followed within the
+ * layer. */
 static int open_link_directory(struct untar *u, const struct entry *e, const char **ret_base)
 {
         size_t len = split_path(e->link, ret_base);
@@ -694,8 +713,10 @@ static int make_hardlink(struct untar *u, struct entry *e)
         if (r < 0)
                 return r;
         dir_fd = open_link_directory(u, e, &base);
-        if (!base[0] || dir_fd < 0 || fstatat(dir_fd, base, &target, AT_SYMLINK_NOFOLLOW) < 0 || is_whiteout(&target))
-                return refuse(u, e->path, "it is a hard link to '%.300s', which is not in this layer", e->link);
+        if (!base[0] || dir_fd < 0 || fstatat(dir_fd, base, &target, AT_SYMLINK_NOFOLLOW) < 0 ||
+                is_whiteout(&target))
+                return refuse(
+                        u, e->path, "it is a hard link to '%.300s', which is not in this layer", e->link);
         if (S_ISDIR(target.st_mode))
                 return refuse(u, e->path, "it is a hard link to '%.300s', a directory", e->link);
         if (linkat(dir_fd, base, u->parent_fd, e->base, 0) == 0)
@@ -730,7 +751,8 @@ static int make_whiteout(struct untar *u, const struct entry *e, const char *nam
         return S_ISDIR(st.st_mode) ? set_opaque(u, e, name) : 0;
 }
 
-/* Whether a directory of the path is named like a whiteout; *ret_meta: like aufs' own, which nobody wants. */
+/* Whether a directory of the path is named like a whiteout; *ret_meta: like aufs' own, which nobody wants.
+ */
 static bool path_has_whiteout(const struct entry *e, bool *ret_meta)
 {
         bool found = false;
@@ -842,7 +864,8 @@ static int make_entry(struct untar *u, struct entry *e)
         case AE_IFIFO:
                 return make_node(u, e, S_IFIFO);
         default:
-                return refuse(u, e->path, "its type %#o is unknown", (unsigned)archive_entry_filetype(e->ae));
+                return refuse(
+                        u, e->path, "its type %#o is unknown", (unsigned)archive_entry_filetype(e->ae));
         }
 }
 
@@ -879,14 +902,16 @@ static int read_entries(struct untar *u)
                 if (code == ARCHIVE_EOF)
                         break;
                 if (code != ARCHIVE_OK && !(code == ARCHIVE_WARN && is_harmless(why))) {
-                        r = nxc_error_is_set(u->err) ? -u->err->errnum :
-                                nxc_fail_kind(u->err, NXC_ERR_INVALID_IMAGE, 0, "read the tar archive after %llu entries: %s",
-                                        (unsigned long long)u->result.entries, why ? why : "damaged");
+                        r = nxc_error_is_set(u->err)
+                                    ? -u->err->errnum
+                                    : nxc_fail_kind(u->err, NXC_ERR_INVALID_IMAGE, 0,
+                                              "read the tar archive after %llu entries: %s",
+                                              (unsigned long long)u->result.entries, why ? why : "damaged");
                         break;
                 }
                 if (++u->result.entries > u->max_entries) {
-                        r = nxc_fail_kind(u->err, NXC_ERR_INVALID_IMAGE, E2BIG, "unpack more than %llu entries",
-                                (unsigned long long)u->max_entries);
+                        r = nxc_fail_kind(u->err, NXC_ERR_INVALID_IMAGE, E2BIG,
+                                "unpack more than %llu entries", (unsigned long long)u->max_entries);
                         break;
                 }
                 r = load_entry(u, ae, e);
@@ -936,8 +961,8 @@ static void untar_done(struct untar *u)
         archive_read_free(u->archive);
 }
 
-/* The umask cannot be asked for without changing it, for all threads, but by this. All bits when it fails: then each
- * mode is set. */
+/* The umask cannot be asked for without changing it, for all threads, but by this. All bits when it fails:
+ * then each mode is set. */
 static mode_t read_umask(void)
 {
         _cleanup_free_ char *status = NULL;
@@ -987,7 +1012,8 @@ int nxc_untar(int root_fd, const struct nxc_untar_source *source, uint64_t max_e
                 .opaque = nxc_overlay_uses_userxattr() ? "user.overlay.opaque" : "trusted.overlay.opaque",
                 .parent_fd = -EBADF,
         };
-        /* In the C locale libarchive passes names through byte by byte; in others it converts what is not UTF-8. */
+        /* In the C locale libarchive passes names through byte by byte; in others it converts what is not
+         * UTF-8. */
         c_locale = newlocale(LC_ALL_MASK, "C", NULL);
         if (!c_locale)
                 return nxc_oom(err);

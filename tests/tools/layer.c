@@ -1,11 +1,8 @@
 /* layer STORE COMMAND...: LayerFS by hand, for tests and measurements below the engine.
  *
- *   unpack BLOB DIFF_ID...    unpack and commit blobs, compression by their first bytes; one pair after the other
- *   mount DIR DIFF_ID...      compose read-only, base first, and attach at DIR
- *   mount-rw DIR UPPER WORK DIFF_ID...
- *   verify DIFF_ID
- *   remove DIFF_ID
- *   sweep */
+ *   unpack BLOB DIFF_ID...    unpack and commit blobs, compression by their first bytes; one pair after the
+ * other mount DIR DIFF_ID...      compose read-only, base first, and attach at DIR mount-rw DIR UPPER WORK
+ * DIFF_ID... verify DIFF_ID remove DIFF_ID sweep */
 #include "layerfs/intake.h"
 #include "layerfs/layerfs.h"
 
@@ -75,7 +72,8 @@ static int mount_chain(const char *dir, int upper, int work, char **ids)
         return r;
 }
 
-static int by_id(const char *id, int (*fn)(struct nxc_layerfs *, const struct nxc_digest *, struct nxc_error *))
+static int by_id(
+        const char *id, int (*fn)(struct nxc_layerfs *, const struct nxc_digest *, struct nxc_error *))
 {
         struct nxc_digest diff_id;
         int r = nxc_digest_parse(id, &diff_id, &err);

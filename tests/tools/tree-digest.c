@@ -1,5 +1,6 @@
-/* tree-digest [--list] [--mtimes] DIR: one SHA-256 over a tree (every path, type, mode, owner, size, content, link, device
- * and xattr), or the lines that it is made of. Two trees with the same digest are the same to a container. */
+/* tree-digest [--list] [--mtimes] DIR: one SHA-256 over a tree (every path, type, mode, owner, size,
+ * content, link, device and xattr), or the lines that it is made of. Two trees with the same digest are the
+ * same to a container. */
 #include "layerfs/treehash-internal.h"
 
 #include "core/cleanup.h"
