@@ -149,17 +149,17 @@ static const struct nxc_option create_options[] = {
 };
 
 static const struct nxc_option run_options[] = {
-        RUNTIME_OPTIONS,
         { "detach", 'd', NXC_OPT(FLAG, A, create.detach),
                 .help = "return once the program runs; print the id" },
-        { "keep", NXC_OPT(FLAG, A, create.keep), .help = "do not remove the container when it has ended" },
         { "rm", NXC_OPT(FLAG, A, create.auto_remove),
                 .help = "remove it when it has ended, also with --detach" },
-        { "no-subreaper", NXC_OPT(FLAG, A, create.no_subreaper),
-                .help = "do not take over the container's orphaned processes" },
+        { "keep", NXC_OPT(FLAG, A, create.keep), .help = "do not remove the container when it has ended" },
         { "name", .metavar = "ID", .flags = NXC_OPT_IMAGE, NXC_OPT(STRING, A, create.id),
                 .help = "the container's id; else one is made" },
         IMAGE_OPTIONS,
+        RUNTIME_OPTIONS,
+        { "no-subreaper", NXC_OPT(FLAG, A, create.no_subreaper),
+                .help = "do not take over the container's orphaned processes" },
         { 0 },
 };
 _Static_assert(NXC_ARRAY_SIZE(create_options) <= NXC_OPTIONS_MAX, "given[] has a bit for each row");
