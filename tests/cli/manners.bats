@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # How the program speaks: help, version, streams, logs, JSON.
+# shellcheck disable=SC2154,SC2016  # bats' variables; scripts for another shell
 
 load helpers
 setup() { cli_setup; }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Every way in which a command line is wrong, with its message and exit status.
+# shellcheck disable=SC2154,SC2016  # bats' variables; scripts for another shell
 
 load helpers
 setup() { cli_setup; }
