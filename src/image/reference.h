@@ -12,7 +12,7 @@ struct nxc_reference {
         struct nxc_digest digest; /* text "" when none; with both the digest wins */
 };
 
-/* Usage for what the grammar (distribution/reference) refuses, saying why. "docker://" before it is dropped. */
+/* Usage for what the grammar (distribution/reference) refuses, and why. "docker://" in front is dropped. */
 int nxc_reference_parse(const char *text, struct nxc_reference *ret, struct nxc_error *err);
 /* The canonical text, "host/path:tag" or "host/path@digest", which is the name in the store; malloc'ed. */
 char *nxc_reference_format(const struct nxc_reference *ref);

@@ -2,7 +2,7 @@
 #pragma once
 
 struct nxc_registry_opts {
-        int tls_verify;          /* 1, 0, or -1 (not said): 1, with plain http tried on loopback, as Docker does */
+        int tls_verify;          /* 1; 0; -1: not said, as 1, but plain http is tried on loopback */
         const char *cert_dir;    /* NULL: podman's and docker's certs.d/HOST */
         const char *authfile;    /* NULL: the usual places, in the usual order */
         const char *credentials; /* "user:password" from a file or stdin, never from argv; NULL: none */
