@@ -62,6 +62,8 @@ struct untar {
         struct nxc_content_index *content;
         uint64_t max_entries, max_bytes;
         struct nxc_untar_result result;
+        uint64_t stream_bytes; /* read from the source so far */
+        bool padded;           /* the last block was not whole: see read_block */
         uid_t uid;
         gid_t gid;
         mode_t umask;
@@ -871,14 +873,36 @@ static int make_entry(struct untar *u, struct entry *e)
 
 /* --- the archive --- */
 
+#define TAR_BLOCK 512
+
+/* umoci's `insert` and other writers in Go that forget to close their archive leave out the padding of the
+ * last file and the end mark; Go's own reader, and so every engine, takes that. The stream's digest says
+ * that it is what was meant. */
 static ssize_t read_block(struct archive *a, void *arg, const void **ret)
 {
+        static const char zeros[TAR_BLOCK];
         struct untar *u = arg;
         ssize_t n = u->source->next(u->source->arg, ret, u->err);
 
         if (n < 0)
                 archive_set_error(a, (int)-n, "source failed");
-        return n < 0 ? ARCHIVE_FATAL : n;
+        if (n < 0)
+                return ARCHIVE_FATAL;
+        u->stream_bytes += (uint64_t)n;
+        if (n > 0 || u->stream_bytes % TAR_BLOCK == 0 || u->padded)
+                return n;
+        u->padded = true;
+        *ret = zeros;
+        return (ssize_t)(TAR_BLOCK - u->stream_bytes % TAR_BLOCK);
+}
+
+/* Padding may have stood in for the padding of the last entry, never for its data. */
+static int check_last_entry(struct untar *u, uint64_t size, bool is_sparse, const char *path)
+{
+        if (!u->padded ||
+                (!is_sparse && size % TAR_BLOCK && size % TAR_BLOCK <= u->stream_bytes % TAR_BLOCK))
+                return 0;
+        return refuse(u, path, "the archive ends within it");
 }
 
 /* libarchive warns of a name that the C locale cannot write, and leaves it as it is: just what we want. */
@@ -891,6 +915,8 @@ static int read_entries(struct untar *u)
 {
         _cleanup_free_ struct entry *e = malloc(sizeof(*e));
         struct archive_entry *ae = archive_entry_new2(u->archive);
+        uint64_t last_size = 0;
+        bool last_sparse = false;
         int r = 0;
 
         if (!e || !ae)
@@ -899,8 +925,10 @@ static int read_entries(struct untar *u)
                 int code = archive_read_next_header2(u->archive, ae);
                 const char *why = archive_error_string(u->archive);
 
-                if (code == ARCHIVE_EOF)
+                if (code == ARCHIVE_EOF) {
+                        r = check_last_entry(u, last_size, last_sparse, e->path);
                         break;
+                }
                 if (code != ARCHIVE_OK && !(code == ARCHIVE_WARN && is_harmless(why))) {
                         r = nxc_error_is_set(u->err)
                                     ? -u->err->errnum
@@ -914,6 +942,8 @@ static int read_entries(struct untar *u)
                                 "unpack more than %llu entries", (unsigned long long)u->max_entries);
                         break;
                 }
+                last_size = archive_entry_filetype(ae) == AE_IFREG ? (uint64_t)archive_entry_size(ae) : 0;
+                last_sparse = archive_entry_sparse_count(ae) > 0;
                 r = load_entry(u, ae, e);
                 if (r == 0)
                         r = make_entry(u, e);
