@@ -217,6 +217,7 @@ int nxc_layers_fetch(struct nxc_engine_ctx *ctx, struct nxc_source *src, struct 
                 return r;
         b->source = src;
         b->intake = in;
+        nxc_layerfs_sweep(ctx->layers, NULL); /* what cannot be removed now may be later */
         r = list_known(b, err);
         if (r == 0) {
                 run(b);

@@ -136,6 +136,19 @@ static bool is_this_image(const struct nxc_image *image, const struct nxc_digest
         return nxc_digest_equal(&image->digest, digest) || nxc_digest_equal(&image->index_digest, digest);
 }
 
+/* A blob that is gone, or has another size, is brought again by taking the image in. */
+static bool has_all_blobs(struct pull *p)
+{
+        for (size_t i = 0; i < p->local->manifest.n_layers; i++) {
+                const struct nxc_descriptor *d = &p->local->manifest.layers[i];
+                _cleanup_close_ int fd = -EBADF;
+
+                if (nxc_image_blob_open(p->ctx->images, &d->digest, d->size, &fd, NULL) < 0)
+                        return false;
+        }
+        return true;
+}
+
 /* Whether the registry has the image of the local digest under that name. */
 static int is_current(struct pull *p, bool *ret, struct nxc_error *err)
 {
@@ -143,7 +156,7 @@ static int is_current(struct pull *p, bool *ret, struct nxc_error *err)
         int r = nxc_registry_head_manifest(p->registry, what_to_ask(&p->ref), &now, err);
 
         if (r == 0)
-                *ret = is_this_image(p->local, &now);
+                *ret = is_this_image(p->local, &now) && has_all_blobs(p);
         return r;
 }
 
@@ -163,7 +176,8 @@ static int fetch(struct pull *p, struct nxc_image **ret, struct nxc_error *err)
 
         if (r < 0)
                 return r;
-        if (p->local && is_this_image(p->local, &root.desc.digest) && nxc_streq(p->local->name, p->name)) {
+        if (p->local && is_this_image(p->local, &root.desc.digest) && nxc_streq(p->local->name, p->name) &&
+                has_all_blobs(p)) {
                 nxc_document_done(&root);
                 return use_local(p, ret, err);
         }

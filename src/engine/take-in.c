@@ -240,6 +240,12 @@ int nxc_take_in(
                 return r;
         }
         t->intake = NULL;
+        r = nxc_layers_restore(
+                ctx, image, err); /* what a prune took between the layers' names and the image's */
+        if (r < 0) {
+                nxc_image_free(image);
+                return r;
+        }
         nxc_report(ctx, NXC_PROGRESS_DONE, "image", NULL, image->size_bytes);
         *ret = image;
         return 0;

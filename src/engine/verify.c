@@ -16,6 +16,18 @@ struct verifying {
         bool repair;
 };
 
+/* Nothing here can make it right; but what is gone the next pull or import brings again. */
+static void blob_is_wrong(struct verifying *v, const struct nxc_digest *digest, struct nxc_error *err)
+{
+        if (!err || err->kind != NXC_ERR_INVALID_IMAGE)
+                return;
+        if (!v->repair)
+                nxc_error_hint(err, "nexcage verify --repair takes it away, and pulling or importing the "
+                                    "image brings it again");
+        else if (nxc_image_blob_drop(v->ctx->images, digest, NULL) == 0)
+                nxc_error_hint(err, "it was taken away: pull or import the image again");
+}
+
 static int check_blob(struct verifying *v, const char *what, const struct nxc_digest *digest, uint64_t size,
         int *ret_fd, struct nxc_error *err)
 {
@@ -31,8 +43,7 @@ static int check_blob(struct verifying *v, const char *what, const struct nxc_di
                 r = nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "%s '%s' has digest '%s'", what,
                         digest->text, got.text);
         if (r < 0) {
-                if (err && err->kind == NXC_ERR_INVALID_IMAGE)
-                        nxc_error_hint(err, "remove the image and pull it again");
+                blob_is_wrong(v, digest, err);
                 return r;
         }
         *ret_fd = TAKE_FD(fd);

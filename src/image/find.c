@@ -292,7 +292,7 @@ static int find_id(struct nxc_image_store *s, const struct nxc_layout *l, const 
         return 0;
 }
 
-static int find_entry(struct nxc_image_store *s, const struct nxc_layout *l, const char *name,
+int nxc_layout_find(struct nxc_image_store *s, const struct nxc_layout *l, const char *name,
         const struct nxc_layout_entry **ret, struct nxc_error *err)
 {
         const struct nxc_layout_entry *e = find_name(l, name);
@@ -356,7 +356,7 @@ int nxc_image_find(
                 r = nxc_layout_load(s, &l, err);
                 if (r < 0)
                         return r;
-                r = find_entry(s, &l, name, &e, &e_load);
+                r = nxc_layout_find(s, &l, name, &e, &e_load);
                 if (r == 0)
                         r = nxc_image_load(s, e, ret, &e_load);
                 nxc_layout_done(&l);

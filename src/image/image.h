@@ -51,6 +51,9 @@ int nxc_image_tag(struct nxc_image_store *s, const struct nxc_image *image, cons
  * Blobs are left to nxc_image_collect. */
 int nxc_image_untag(
         struct nxc_image_store *s, const struct nxc_image *image, const char *name, struct nxc_error *err);
+/* Takes away what name (as nxc_image_find takes it) leads to without reading the image: the way out of a
+ * damaged one. */
+int nxc_image_forget(struct nxc_image_store *s, const char *name, struct nxc_error *err);
 /* Removes blobs that no entry of index.json reaches, and what killed intakes left. Adds to *ret_bytes. */
 int nxc_image_collect(struct nxc_image_store *s, uint64_t *ret_bytes, struct nxc_error *err);
 

@@ -54,6 +54,16 @@ struct nxc_blob_writer {
         char temp[32];
 };
 
+int nxc_image_blob_drop(struct nxc_image_store *s, const struct nxc_digest *digest, struct nxc_error *err)
+{
+        char path[NXC_DIGEST_MAX + 8];
+
+        nxc_digest_blob_path(digest, path, sizeof(path));
+        if (unlinkat(s->dir_fd, path, 0) < 0 && errno != ENOENT)
+                return nxc_fail(err, errno, "remove blob '%s'", digest->text);
+        return 0;
+}
+
 /* Another process' sweep may find the directory between its birth and its lock; then it is gone, and we try
  * again. */
 static int make_staging(struct nxc_intake *in, bool *ret_again)

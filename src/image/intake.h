@@ -9,6 +9,9 @@
 
 struct nxc_intake;
 
+/* Removes a blob that was found wrong, so that the next intake brings it again. */
+int nxc_image_blob_drop(struct nxc_image_store *s, const struct nxc_digest *digest, struct nxc_error *err);
+
 int nxc_intake_begin(struct nxc_image_store *s, struct nxc_intake **ret, struct nxc_error *err);
 /* Drops all that was staged. NULL is fine. */
 void nxc_intake_abandon(struct nxc_intake *in);

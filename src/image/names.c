@@ -89,3 +89,19 @@ int nxc_image_untag(
                 nxc_error_wrap(err, "untag image '%s'", name ? name : image->digest.text);
         return r;
 }
+
+int nxc_image_forget(struct nxc_image_store *s, const char *name, struct nxc_error *err)
+{
+        _cleanup_(layout_donep) struct nxc_layout l = { 0 };
+        const struct nxc_layout_entry *e;
+        _cleanup_close_ int lock = -EBADF;
+        int r = nxc_layout_lock(s, &lock, err);
+
+        if (r == 0)
+                r = nxc_layout_load(s, &l, err);
+        if (r == 0)
+                r = nxc_layout_find(s, &l, name, &e, err);
+        if (r == 0)
+                r = nxc_layout_remove(&l, e, false, err);
+        return r == 0 ? nxc_layout_publish(s, &l, err) : r;
+}

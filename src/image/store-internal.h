@@ -63,6 +63,9 @@ int nxc_layout_enter(
 int nxc_layout_remove(
         struct nxc_layout *l, const struct nxc_layout_entry *e, bool keep_untagged, struct nxc_error *err);
 
+/* The entry that a name, digest or id means: see nxc_image_find. */
+int nxc_layout_find(struct nxc_image_store *s, const struct nxc_layout *l, const char *name,
+        const struct nxc_layout_entry **ret, struct nxc_error *err);
 /* Reads the image that an entry leads to: through indexes, the host's platform. */
 int nxc_image_load(struct nxc_image_store *s, const struct nxc_layout_entry *e, struct nxc_image **ret,
         struct nxc_error *err);
