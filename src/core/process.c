@@ -61,10 +61,14 @@ int nxc_process_find(const char *name, char **ret_path)
         return -ENOENT;
 }
 
+static int inherited_end = -1; /* the first fd from 3 on that was not open when we started */
+
 int nxc_process_guard(void)
 {
         int fd;
 
+        for (inherited_end = 3; fcntl(inherited_end, F_GETFD) >= 0; inherited_end++)
+                ;
         do {
                 fd = open("/dev/null", O_RDWR | O_CLOEXEC);
                 if (fd < 0)
@@ -75,6 +79,18 @@ int nxc_process_guard(void)
         if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
                 return -errno;
         return signal(SIGCHLD, SIG_DFL) == SIG_ERR ? -errno : 0;
+}
+
+bool nxc_process_may_preserve(int n)
+{
+        if (n <= 0)
+                return n == 0;
+        if (inherited_end >= 0)
+                return n <= inherited_end - 3;
+        for (int fd = 3; fd < 3 + n; fd++)
+                if (fcntl(fd, F_GETFD) < 0)
+                        return false;
+        return true;
 }
 
 int nxc_process_exit_code(int status)

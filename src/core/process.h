@@ -49,3 +49,8 @@ int nxc_process_find(const char *name, char **ret_path);
 /* For the start of main: 0, 1 and 2 are open, all other fds that we were given are closed in our children
  * unless preserved, and the end of a child can be waited for whatever our parent ignores. 0 or -errno. */
 int nxc_process_guard(void);
+
+/* Whether fds 3..2+n were all given to us by our caller. Any that was not may be one of our own by now, and
+ * passing that on would open the host to a container. Without a guard at the start: whether they are open.
+ */
+bool nxc_process_may_preserve(int n);

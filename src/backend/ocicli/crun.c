@@ -43,6 +43,7 @@ static int parse_record(const json_t *j, struct ocicli_record *ret)
 
 static const struct ocicli_phrase phrases[] = {
         { "error executing hook", NXC_ERR_HOOK, 0, NULL },
+        { "writing to pipe: Broken pipe", NXC_ERR_HOOK, 0, "hook did not read its state" },
         { "not found in $PATH", NXC_ERR_NONE, ENOENT, "executable file not found in $PATH" },
         { "open executable: Operation not permitted", NXC_ERR_NONE, EACCES, "permission denied" },
         { "is paused", NXC_ERR_INVALID_STATE, 0, "container paused" },

@@ -132,10 +132,10 @@ int ocicli_pass_fds(struct ocicli_call *c, const int stdio[3], int preserve_fds,
         c->passes_stdio = true;
         memcpy(c->stdio, stdio, sizeof(c->stdio));
         c->preserve_fds = preserve_fds + listen_fds();
-        for (int fd = 3; fd < 3 + c->preserve_fds; fd++)
-                if (fcntl(fd, F_GETFD) < 0)
-                        return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
-                                "pass on %d file descriptors: %d is not open", c->preserve_fds, fd);
+        if (!nxc_process_may_preserve(c->preserve_fds))
+                return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                        "pass on %d file descriptors: 3 to %d are not all open", c->preserve_fds,
+                        2 + c->preserve_fds);
         return preserve_fds > 0 ? ocicli_argf(c, err, "--preserve-fds=%d", preserve_fds) : 0;
 }
 
