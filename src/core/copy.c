@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
@@ -46,6 +47,20 @@ static int copy_attributes(int from, int to, const struct stat *st)
         return futimens(to, times) < 0 ? -errno : 0;
 }
 
+/* In the kernel where it can (reflinks among it), which for two file systems it only does with sendfile(2).
+ */
+static ssize_t copy_range(int from, int to, off_t *at, size_t len)
+{
+        off_t out = *at;
+        ssize_t n = copy_file_range(from, at, to, &out, len, 0);
+
+        if (n >= 0 || (errno != EXDEV && errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS))
+                return n;
+        if (lseek(to, *at, SEEK_SET) < 0)
+                return -1;
+        return sendfile(to, from, at, len);
+}
+
 static int copy_data(int from, int to, off_t size)
 {
         off_t at = 0;
@@ -60,8 +75,8 @@ static int copy_data(int from, int to, off_t size)
                         data = at;
                 if (hole < 0)
                         hole = size;
-                for (off_t in = data, out = data; in < hole;) {
-                        ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(hole - in), 0);
+                for (off_t in = data; in < hole;) {
+                        ssize_t n = copy_range(from, to, &in, (size_t)(hole - in));
 
                         if (n < 0 && errno == EINTR)
                                 continue;

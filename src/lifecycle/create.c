@@ -527,6 +527,9 @@ struct nxc_backend_target nxc_flow_target(const struct nxc_flow *f)
 
 static struct nxc_backend_create backend_create(const struct nxc_flow *f)
 {
+        /* What runs on its own must not keep the caller's pipe open; of a bundle, runc's caller decides. */
+        bool silent = f->o->detach && is_image_only(f);
+
         return (struct nxc_backend_create){
                 .spec = f->spec,
                 .spec_changed = f->spec_changed,
@@ -539,7 +542,8 @@ static struct nxc_backend_create backend_create(const struct nxc_flow *f)
                 .no_subreaper = f->o->no_subreaper,
                 .detach = f->o->detach,
                 .keep = f->o->keep,
-                .stdio = { f->o->interactive ? STDIN_FILENO : -1, STDOUT_FILENO, STDERR_FILENO },
+                .stdio = { f->o->interactive && !silent ? STDIN_FILENO : -1, silent ? -1 : STDOUT_FILENO,
+                        silent ? -1 : STDERR_FILENO },
         };
 }
 
