@@ -45,8 +45,8 @@ disk()
         assert_output_has sha256: "$NXC_TEST_RUNTIME" /mnt
 }
 
-@test "--dry-run --format json" {
-        run --separate-stderr nexcage run --dry-run --format json --name dry localhost/busybox true
+@test "--dry-run=json" {
+        run --separate-stderr nexcage run --dry-run=json --name dry localhost/busybox true
         assert_json .id dry
         assert_json '.runtime.name // .runtime' "$NXC_TEST_RUNTIME"
 }

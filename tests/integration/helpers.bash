@@ -277,9 +277,9 @@ registry_config()
 
 registry_stop()
 {
-        kill "$REGISTRY_PID" && wait "$REGISTRY_PID" 2>/dev/null
+        kill "$REGISTRY_PID"
+        wait "$REGISTRY_PID" 2>/dev/null || true # 143 it is
         rm -f "$REGISTRY_DIR/pid"
-        return 0
 }
 
 # registry_push NAME [REFERENCE]: one of the suite's images, by skopeo.
@@ -309,10 +309,10 @@ podman_()
 # shellcheck disable=SC2034
 PODMAN_RUN_OPTS=(--ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --network none --log-driver k8s-file)
 
-# on_pty [OPTIONS] -- COMMAND...: see tests/tools/pty.py.
+# on_pty [OPTIONS] -- COMMAND...: see tests/tools/on-pty.py.
 on_pty()
 {
-        python3 "$NXC_TOOLS/pty.py" "$@" 3>&-
+        python3 "$NXC_TOOLS/on-pty.py" "$@" 3>&-
 }
 
 # The digest of a whole tree: every path, type, mode, owner, size, content, link and xattr.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs a command on a pseudo terminal and plays a script to it.
 
-usage: pty.py [--size ROWSxCOLS] [--timeout SECONDS] [STEP...] -- COMMAND...
+usage: on-pty.py [--size ROWSxCOLS] [--timeout SECONDS] [STEP...] -- COMMAND...
 
 Steps, in order: expect=TEXT waits until the output since the last expect holds TEXT; send=TEXT types it (\\n, \\x03 and the
 like are understood); resize=ROWSxCOLS changes the window; signal=NAME sends a signal to the command; sleep=SECONDS; eof
