@@ -135,7 +135,7 @@ static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const stru
         r = compare_diff_id(&s->diff_id, &in->digest, err);
         if (r < 0)
                 return r;
-        hash.no_xattrs = !in->untar.xattrs && !in->untar.whiteouts;
+        hash.no_xattrs = !in->untar.xattrs;
         return nxc_treehash(root_fd, &hash, &in->tree, err);
 }
 

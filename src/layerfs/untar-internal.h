@@ -24,7 +24,7 @@ struct nxc_untar_source {
 struct nxc_untar_result {
         uint64_t entries, file_bytes; /* file_bytes: the sum of the files' sizes, holes included */
         bool explicit_root;           /* there was an entry for "/" */
-        bool whiteouts, xattrs;       /* there are some */
+        bool whiteouts, xattrs;       /* some were made; overlay marks count as xattrs */
 };
 
 /* Unpacks into the empty directory root_fd, reading the source to its end. max_entries, max_bytes (of file

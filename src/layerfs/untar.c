@@ -222,6 +222,7 @@ static int make_implicit(struct untar *u, int dir_fd, const char *name, bool opa
                 return -errno;
         if (opaque && fsetxattr(fd, u->opaque, "y", 1, 0) < 0)
                 return -errno;
+        u->result.xattrs |= opaque;
         r = set_mtime(dir_fd, st.st_mtim);
         return r < 0 ? r : TAKE_FD(fd);
 }
@@ -612,6 +613,7 @@ static int set_opaque(struct untar *u, const struct entry *e, const char *name)
         snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", u->parent_fd, name);
         if (lsetxattr(proc, u->opaque, "y", 1, 0) < 0)
                 return fail_system(u, e, -errno, "mark a directory opaque");
+        u->result.xattrs = true;
         return 0;
 }
 
@@ -794,6 +796,7 @@ static int try_whiteout(struct untar *u, struct entry *e)
                 return make_whiteout(u, e, name);
         if (fsetxattr(u->parent_fd, u->opaque, "y", 1, 0) < 0)
                 return fail_system(u, e, -errno, "mark its directory opaque");
+        u->result.xattrs = true;
         return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "sys/feature.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -164,77 +165,131 @@ static int overlay_by_context(
         return 0;
 }
 
-/* The option string of mount(2), with directories named relative to /proc/self/fd so that 500 of them fit a
- * page. */
-static int format_mount_data(const struct nxc_overlay_opts *opts, struct nxc_buf *data)
-{
-        struct overlay_option options[8];
-        size_t n = collect_options(opts, options, NXC_ARRAY_SIZE(options));
-        int r = nxc_buf_puts(data, "lowerdir=");
-
-        for (size_t i = 0; i < opts->n_lower && r == 0; i++)
-                r = nxc_buf_printf(data, "%s%d", i ? ":" : "", opts->lower_fds[i]);
-        if (r == 0 && opts->upper_fd >= 0)
-                r = nxc_buf_printf(data, ",upperdir=%d,workdir=%d", opts->upper_fd, opts->work_fd);
-        for (size_t i = 0; i < n && r == 0; i++)
-                r = nxc_buf_printf(data, ",%s%s%s", options[i].key, options[i].value ? "=" : "",
-                        options[i].value ? options[i].value : "");
-        return r;
-}
-
+/* The old way, mount(2): in a child with a mount namespace of its own, so that the mount is seen by nobody
+ * and goes with the child, whatever happens. What stays is the clone of it, by descriptor. */
 struct mount_child {
-        const char *data;
-        unsigned long flags;
+        const struct nxc_overlay_opts *opts;
+        int *fds; /* the layers, upper and work as the child's namespace sees them */
+        size_t n_fds;
+        struct nxc_buf data;
         const char *doing; /* for the message */
         int errnum, mount_fd;
 };
 
-/* Runs in a child that shares our descriptors and memory but not the mount namespace and the working
- * directory: it mounts over its own /proc, of all places one that surely exists and that it needs no longer.
+/* Overlayfs takes directories of its mounter's namespace only. */
+static int reopen_here(int fd)
+{
+        char proc[FD_PATH_MAX], path[PATH_MAX];
+        struct stat was, is;
+        ssize_t n = readlink(fd_path(fd, proc), path, sizeof(path));
+        int here;
+
+        if (n < 0 || n >= (ssize_t)sizeof(path))
+                return n < 0 ? -errno : -ENAMETOOLONG;
+        path[n] = '\0';
+        here = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (here < 0)
+                return -errno;
+        if (fstat(fd, &was) < 0 || fstat(here, &is) < 0 || was.st_dev != is.st_dev ||
+                was.st_ino != is.st_ino) {
+                close(here);
+                return -ESTALE;
+        }
+        return here;
+}
+
+static int reopen_all(struct mount_child *c)
+{
+        const struct nxc_overlay_opts *opts = c->opts;
+        size_t n = opts->n_lower + (opts->upper_fd >= 0 ? 2 : 0);
+
+        for (; c->n_fds < n; c->n_fds++) {
+                size_t i = c->n_fds;
+                int fd = reopen_here(i < opts->n_lower    ? opts->lower_fds[i]
+                                     : i == opts->n_lower ? opts->upper_fd
+                                                          : opts->work_fd);
+
+                if (fd < 0)
+                        return fd;
+                c->fds[i] = fd;
+        }
+        return 0;
+}
+
+/* Directories are named relative to /proc/self/fd, so that 500 of them fit the one page that mount(2) takes.
  */
+static int format_mount_data(struct mount_child *c)
+{
+        const struct nxc_overlay_opts *opts = c->opts;
+        struct overlay_option options[8];
+        size_t n = collect_options(opts, options, NXC_ARRAY_SIZE(options));
+        int r = nxc_buf_puts(&c->data, "lowerdir=");
+
+        for (size_t i = 0; i < opts->n_lower && r == 0; i++)
+                r = nxc_buf_printf(&c->data, "%s%d", i ? ":" : "", c->fds[i]);
+        if (r == 0 && opts->upper_fd >= 0)
+                r = nxc_buf_printf(&c->data, ",upperdir=%d,workdir=%d", c->fds[opts->n_lower],
+                        c->fds[opts->n_lower + 1]);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = nxc_buf_printf(&c->data, ",%s%s%s", options[i].key, options[i].value ? "=" : "",
+                        options[i].value ? options[i].value : "");
+        return r;
+}
+
+/* It shares our memory and descriptors. It mounts over its own /proc, of all places one that surely exists
+ * and that it needs no longer. */
 static int mount_in_child(void *arg)
 {
-        volatile struct mount_child *c = arg;
+        struct mount_child *c = arg;
+        unsigned long flags = c->opts->read_only || c->opts->upper_fd < 0 ? MS_RDONLY : 0;
+        int r;
 
         c->doing = "unshare to make";
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-                goto fail;
-        c->doing = "make";
-        if (chdir("/proc/self/fd") < 0 || mount("overlay", "/proc", "overlay", c->flags, c->data) < 0)
-                goto fail;
-        c->doing = "clone";
-        c->mount_fd = open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (c->mount_fd < 0)
-                goto fail;
-        c->errnum = 0;
-        return 0;
-fail:
-        c->errnum = errno;
+        r = unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+        if (r == 0) {
+                c->doing = "name the layers of";
+                r = reopen_all(c);
+                if (r == 0)
+                        r = format_mount_data(c);
+        }
+        if (r == 0) {
+                c->doing = "make";
+                r = chdir("/proc/self/fd") < 0 ||
+                                    mount("overlay", "/proc", "overlay", flags, c->data.data) < 0
+                            ? -errno
+                            : 0;
+        }
+        if (r == 0) {
+                c->doing = "clone";
+                c->mount_fd = open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+                r = c->mount_fd < 0 ? -errno : 0;
+        }
+        for (size_t i = 0; i < c->n_fds; i++)
+                close(c->fds[i]);
+        c->errnum = -r;
         return 0;
 }
 
 static int overlay_by_mount(const struct nxc_overlay_opts *opts, int *ret, struct nxc_error *err)
 {
         _cleanup_free_ char *stack = malloc(CHILD_STACK);
-        _cleanup_buf_ struct nxc_buf data = { .limit = 4096 }; /* mount(2) takes one page */
-        struct mount_child c = { .doing = "fork to make", .errnum = ECHILD, .mount_fd = -1 };
-        int r = format_mount_data(opts, &data);
+        _cleanup_free_ int *fds = calloc(opts->n_lower + 2, sizeof(*fds));
+        struct mount_child c = {
+                .opts = opts, .fds = fds, .data = { .limit = 4095 }, .errnum = ECHILD, .mount_fd = -1
+        };
         pid_t pid;
 
-        if (!stack)
+        if (!stack || !fds)
                 return nxc_oom(err);
-        if (r < 0)
-                return fail_overlay(err, -r, -1, opts, "name the layers of");
-        c.data = data.data;
-        c.flags = opts->read_only || opts->upper_fd < 0 ? MS_RDONLY : 0;
         /* As vfork(2), but with shared descriptors, so that the clone made there is ours. */
         pid = clone(mount_in_child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &c);
         if (pid < 0)
                 return fail_overlay(err, errno, -1, opts, "fork to make");
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                 ;
+        nxc_buf_done(&c.data);
         if (c.errnum)
-                return fail_overlay(err, c.errnum, -1, opts, c.doing);
+                return fail_overlay(err, c.errnum, -1, opts, c.doing ? c.doing : "make");
         *ret = c.mount_fd;
         return 0;
 }
