@@ -4,22 +4,28 @@
 #include "core/path.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #define MAX_DEPTH 32   /* of a container's own cgroups below its one */
 #define MAX_ROUNDS 200 /* of killing: what forks faster than this needs a pids limit */
 
-/* A directory below a cgroup mount, and not the host's own: "/sys/fs/cgroup/x" is a v1 controller's root. */
+/* A directory below a cgroup mount, and not the host's own: "/sys/fs/cgroup/x" is a v1 controller's root. Where
+ * another file system covers a hierarchy, crun makes plain files there: their pids are nobody's any more. */
 static bool is_a_containers(const char *dir)
 {
         _cleanup_free_ char *clean = nxc_path_normalize(dir);
+        struct statfs fs;
         int slashes = 0;
 
+        if (statfs(dir, &fs) < 0 || (fs.f_type != CGROUP_SUPER_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC))
+                return false;
         if (!clean || !nxc_streq(clean, dir) || !nxc_path_is_beneath("/sys/fs/cgroup", dir))
                 return false;
         for (const char *p = dir; *p; p++)
