@@ -16,8 +16,9 @@
 #define MAX_DEPTH 32   /* of a container's own cgroups below its one */
 #define MAX_ROUNDS 200 /* of killing: what forks faster than this needs a pids limit */
 
-/* A directory below a cgroup mount, and not the host's own: "/sys/fs/cgroup/x" is a v1 controller's root. Where
- * another file system covers a hierarchy, crun makes plain files there: their pids are nobody's any more. */
+/* A directory below a cgroup mount, and not the host's own: "/sys/fs/cgroup/x" is a v1 controller's root.
+ * Where another file system covers a hierarchy, crun makes plain files there: their pids are nobody's any
+ * more. */
 static bool is_a_containers(const char *dir)
 {
         _cleanup_free_ char *clean = nxc_path_normalize(dir);
