@@ -52,7 +52,7 @@ static const char *const hook_failures[] = { "abort", "continue", NULL };
                 .help = "run with this backend (crun, runc) instead of the configured or first "            \
                 "usable one" },                                                                             \
         { "storage", .metavar = "DRIVER", NXC_OPT(STRING, A, create.storage),                               \
-                .help = "keep the container's writable root with this driver (overlay, dir)" },             \
+                .help = "keep the container's writable root with this driver (overlay)" },                  \
         { "hook-failure", .choices = hook_failures, NXC_OPT(WORD, A, create.hook_failure),                  \
                 .help = "what a failed hook before the start means; abort is what OCI asks for" },          \
         { "pull", .choices = pull_policies, NXC_OPT(CHOICE, A, pull),                                       \
@@ -152,8 +152,10 @@ static const struct nxc_option run_options[] = {
         { "detach", 'd', NXC_OPT(FLAG, A, create.detach),
                 .help = "return once the program runs; print the id" },
         { "rm", NXC_OPT(FLAG, A, create.auto_remove),
-                .help = "remove it when it has ended, also with --detach" },
-        { "keep", NXC_OPT(FLAG, A, create.keep), .help = "do not remove the container when it has ended" },
+                .help = "remove the container when it has ended, also with --detach; a bundle's is removed "
+                        "anyway" },
+        { "keep", NXC_OPT(FLAG, A, create.keep),
+                .help = "with --bundle: do not remove the container when it has ended" },
         { "name", .metavar = "ID", .flags = NXC_OPT_IMAGE, NXC_OPT(STRING, A, create.id),
                 .help = "the container's id; else one is made" },
         IMAGE_OPTIONS,
@@ -289,6 +291,9 @@ static int read_run_args(struct nxc_call *call, struct nxc_error *err)
         struct nxc_create_opts *o = &((struct create_args *)call->opts)->create;
         int r;
 
+        if (o->keep && o->auto_remove)
+                return nxc_fail_kind(
+                        err, NXC_ERR_USAGE, 0, "run: options --rm and --keep contradict each other");
         if (!o->bundle) {
                 o->image = call->args[0];
                 return take_command(o, call->args + 1, err);
@@ -357,7 +362,7 @@ const struct nxc_command nxc_command_create = {
 const struct nxc_command nxc_command_run = {
         .name = "run",
         .synopsis = "[OPTION...] IMAGE [COMMAND [ARG...]]\n[OPTION...] --bundle DIR ID",
-        .summary = "create a container, run its program, and remove it",
+        .summary = "create a container and run its program",
         .options = run_options,
         .defaults = &defaults,
         .opts_size = sizeof(struct create_args),

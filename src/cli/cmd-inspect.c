@@ -49,6 +49,8 @@ static int inspect_one(
         if (may_be_container(name, type)) {
                 int r = nxc_inspect_container(host, name, ret, err);
 
+                if (r == 0 && json_object_set_new(*ret, "type", json_string("container")) < 0)
+                        return nxc_oom(err);
                 if (r == 0 || type == INSPECT_CONTAINER || err->kind != NXC_ERR_CONTAINER_NOT_FOUND)
                         return r;
                 nxc_error_reset(err);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define REDRAW_NS 100000000ull /* ten times a second is smooth, and cheap over ssh */
+#define TELL_NS 100000000ull   /* the same for a program that reads */
 #define SHORT_DIGEST 12
 
 void nxc_progress_init(struct nxc_progress *p, enum nxc_progress_mode mode)
@@ -35,7 +36,57 @@ static void name_transfer(const struct nxc_progress_event *ev, char *ret, size_t
                 ret, size, "%.16s%s%.*s", ev->what ? ev->what : "image", *hex ? " " : "", SHORT_DIGEST, hex);
 }
 
-static void show_json(const struct nxc_progress *p, const struct nxc_progress_event *ev)
+static uint64_t now_ns(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static struct nxc_progress_bar *find_bar(struct nxc_progress *p, const struct nxc_progress_event *ev)
+{
+        struct nxc_progress_bar *b;
+
+        for (size_t i = 0; i < p->n_bars; i++)
+                if (nxc_streq(p->bars[i].digest, ev->digest->text))
+                        return &p->bars[i];
+        if (p->n_bars == NXC_PROGRESS_BARS_MAX)
+                return NULL;
+        b = &p->bars[p->n_bars++];
+        *b = (struct nxc_progress_bar){ 0 };
+        name_transfer(ev, b->name, sizeof(b->name));
+        snprintf(b->digest, sizeof(b->digest), "%s", ev->digest->text);
+        return b;
+}
+
+static void drop_bar(struct nxc_progress *p, struct nxc_progress_bar *b)
+{
+        size_t i = (size_t)(b - p->bars);
+
+        memmove(b, b + 1, (p->n_bars - i - 1) * sizeof(*b));
+        p->n_bars--;
+}
+
+/* Whether it is too early to tell again how far this transfer is. */
+static bool is_too_early(struct nxc_progress *p, const struct nxc_progress_event *ev)
+{
+        struct nxc_progress_bar *b = ev->digest ? find_bar(p, ev) : NULL;
+        uint64_t now = now_ns();
+
+        if (!b)
+                return ev->kind == NXC_PROGRESS_BYTES;
+        if (ev->kind == NXC_PROGRESS_DONE || ev->kind == NXC_PROGRESS_CACHED)
+                drop_bar(p, b);
+        if (ev->kind != NXC_PROGRESS_BYTES)
+                return false;
+        if (now - b->told_ns < TELL_NS)
+                return true;
+        b->told_ns = now;
+        return false;
+}
+
+static void show_json(struct nxc_progress *p, const struct nxc_progress_event *ev)
 {
         static const char *const kinds[] = {
                 [NXC_PROGRESS_START] = "start",
@@ -46,6 +97,8 @@ static void show_json(const struct nxc_progress *p, const struct nxc_progress_ev
         _cleanup_json_ json_t *j = NULL;
         _cleanup_free_ char *text = NULL;
 
+        if (is_too_early(p, ev))
+                return;
         j = json_pack("{s:s, s:s, s:s?, s:I, s:I}", "event", kinds[ev->kind], "what",
                 ev->what ? ev->what : "image", "digest", ev->digest ? ev->digest->text : NULL, "doneBytes",
                 (json_int_t)ev->done_bytes, "totalBytes", (json_int_t)ev->total_bytes);
@@ -105,11 +158,8 @@ static void erase(struct nxc_progress *p)
 
 static void redraw(struct nxc_progress *p, bool now)
 {
-        struct timespec ts;
-        uint64_t ns;
+        uint64_t ns = now_ns();
 
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
         if (!now && ns - p->drawn_ns < REDRAW_NS)
                 return;
         erase(p);
@@ -118,30 +168,6 @@ static void redraw(struct nxc_progress *p, bool now)
         p->drawn = p->n_bars;
         p->drawn_ns = ns;
         fflush(p->out);
-}
-
-static struct nxc_progress_bar *find_bar(struct nxc_progress *p, const struct nxc_progress_event *ev)
-{
-        struct nxc_progress_bar *b;
-
-        for (size_t i = 0; i < p->n_bars; i++)
-                if (nxc_streq(p->bars[i].digest, ev->digest->text))
-                        return &p->bars[i];
-        if (p->n_bars == NXC_PROGRESS_BARS_MAX)
-                return NULL;
-        b = &p->bars[p->n_bars++];
-        *b = (struct nxc_progress_bar){ 0 };
-        name_transfer(ev, b->name, sizeof(b->name));
-        snprintf(b->digest, sizeof(b->digest), "%s", ev->digest->text);
-        return b;
-}
-
-static void drop_bar(struct nxc_progress *p, struct nxc_progress_bar *b)
-{
-        size_t i = (size_t)(b - p->bars);
-
-        memmove(b, b + 1, (p->n_bars - i - 1) * sizeof(*b));
-        p->n_bars--;
 }
 
 static void show_bar(struct nxc_progress *p, const struct nxc_progress_event *ev)

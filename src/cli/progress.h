@@ -12,6 +12,7 @@ struct nxc_progress_bar {
         char name[32]; /* "layer 3b4b1d2e9f0a" */
         char digest[NXC_DIGEST_MAX];
         uint64_t done, total;
+        uint64_t told_ns; /* when a JSON line was printed for it */
 };
 
 struct nxc_progress {

@@ -64,7 +64,7 @@ setup() { cli_setup; }
                         grep -qw -- "$c" script
                 done
                 for option in $(nexcage introspect | jq -r '.options, .commands[].options | .[]
-                        | select(.hidden or .type == "refused" | not) | .name, .alias // empty'); do
+                        | select(.hidden or .type == "refused" | not) | .name, .alias // empty' | sort -u); do
                         grep -q -e "--$option\b" -e "-l $option\b" script || { echo "$shell lacks --$option"; return 1; }
                 done
         done

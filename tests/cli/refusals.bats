@@ -77,6 +77,10 @@ setup() { cli_setup; }
                 create x sh
 }
 
+@test "what contradicts itself" {
+        refuses 125 "Usage: run: options --rm and --keep contradict each other" run --rm --keep image
+}
+
 @test "a process and its parts" {
         refuses 255 "Usage: exec: a command ('sh') does not go with --process" exec --process p.json x sh
         refuses 255 "Usage: exec: option --user does not go with --process" exec --process p.json --user 0 x
