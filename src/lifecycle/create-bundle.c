@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 /* The "Filesystem Creation Flow" of the specification, in its order. An image that has a link or a file of
@@ -72,6 +73,20 @@ static int keep_labels(struct nxc_flow *f, struct nxc_error *err)
         return labels ? 0 : nxc_oom(err);
 }
 
+/* crun tells the container's terminal of changes of size only: what it is at the start has to be in the
+ * spec. */
+static int set_console_size(json_t *spec, struct nxc_error *err)
+{
+        struct winsize ws;
+        json_t *size;
+
+        if (ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) < 0 || ws.ws_row == 0 || ws.ws_col == 0)
+                return 0;
+        size = json_pack("{s:i, s:i}", "height", ws.ws_row, "width", ws.ws_col);
+        return json_object_set_new(json_object_get(spec, "process"), "consoleSize", size) < 0 ? nxc_oom(err)
+                                                                                              : 0;
+}
+
 int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err)
 {
         struct nxc_compose_opts opts = f->o->compose;
@@ -92,6 +107,8 @@ int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err)
         r = open_root(f, &root, err);
         if (r == 0)
                 r = nxc_compose_spec(&f->image->config, &opts, root, &f->composed, err);
+        if (r == 0 && opts.terminal)
+                r = set_console_size(f->composed.spec, err);
         if (r == 0)
                 r = nxc_spec_from_json(f->composed.spec, &f->spec, err);
         if (r == 0)
