@@ -206,10 +206,10 @@ assert_machine_unchanged()
 machine_list()
 {
         awk '{ print "mount", $5 }' /proc/self/mountinfo | sort
-        find "$NXC_ROOT" "$NXC_STORE" -xdev -printf 'file %p %y %m %U %s\n' | grep -v '/\.inflight d' |
+        find "$NXC_ROOT" "$NXC_STORE" -xdev -printf 'file %p %y %m %U %s\n' | grep -av '/\.inflight d' |
                 sed -E 's/ d ([0-9]+ [0-9]+) [0-9]+$/ d \1/' | sort
         # libpod_parent is podman's own, which it never removes.
-        find /sys/fs/cgroup -type d -printf 'cgroup %p\n' 2>/dev/null | grep -v libpod_parent | sort
+        find /sys/fs/cgroup -type d \( -fstype cgroup -o -fstype cgroup2 \) -printf 'cgroup %p\n' 2>/dev/null | grep -v libpod_parent | sort
         losetup -a 2>/dev/null | sed 's/^/loop /'
         container_processes | sed 's/^/process /'
 }

@@ -313,7 +313,8 @@ caps_of()
 @test "run: masked and read-only paths; --privileged has none" {
         run nexcage run --rm localhost/busybox sh -c 'echo x >/proc/sys/kernel/hostname'
         assert_output_has "Read-only"
-        run --separate-stderr nexcage run --rm localhost/busybox sh -c 'wc -c </proc/kcore'
+        [ -s /proc/timer_list ] || skip "this kernel has no /proc/timer_list"
+        run --separate-stderr nexcage run --rm localhost/busybox sh -c 'wc -c </proc/timer_list'
         assert_output_is 0
         run --separate-stderr nexcage run --rm --privileged localhost/busybox sh -c \
                 'grep -c " /proc/" /proc/self/mounts; test -b /dev/loop0 && echo devices'
