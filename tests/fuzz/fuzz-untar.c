@@ -1,0 +1,43 @@
+/* Tar archives, unpacked for real into a directory that is removed after each. As root also devices and
+ * owners. */
+#include "layerfs/untar-internal.h"
+
+#include "core/cleanup.h"
+#include "core/fs.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct input {
+        const void *data;
+        size_t size;
+};
+
+static ssize_t next(void *arg, const void **ret, struct nxc_error *err)
+{
+        struct input *in = arg;
+        ssize_t n = (ssize_t)in->size;
+
+        *ret = in->data;
+        in->size = 0;
+        return n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        char dir[] = "/tmp/nxc-fuzz-XXXXXX";
+        struct input in = { data, size };
+        struct nxc_untar_source source = { next, &in };
+        struct nxc_content_index content = { NULL };
+        struct nxc_untar_result result;
+        _cleanup_close_ int fd = size > 262144 || !mkdtemp(dir)
+                                         ? -1
+                                         : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd >= 0)
+                (void)!nxc_untar(fd, &source, 100, 1 << 20, &content, &result, NULL);
+        nxc_content_index_done(&content);
+        (void)!(fd >= 0 && nxc_remove_tree_at(AT_FDCWD, dir, NULL));
+        return 0;
+}
