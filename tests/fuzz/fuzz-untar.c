@@ -8,18 +8,14 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-struct input {
-        const void *data;
-        size_t size;
-};
+static size_t left;
 
 static ssize_t next(void *arg, const void **ret, struct nxc_error *err)
 {
-        struct input *in = arg;
-        ssize_t n = (ssize_t)in->size;
+        ssize_t n = (ssize_t)left;
 
-        *ret = in->data;
-        in->size = 0;
+        *ret = arg;
+        left = 0;
         return n;
 }
 
@@ -27,14 +23,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char dir[] = "/tmp/nxc-fuzz-XXXXXX";
-        struct input in = { data, size };
-        struct nxc_untar_source source = { next, &in };
+        struct nxc_untar_source source = { next, (void *)(uintptr_t)data };
         struct nxc_content_index content = { NULL };
         struct nxc_untar_result result;
         _cleanup_close_ int fd = size > 262144 || !mkdtemp(dir)
                                          ? -1
                                          : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+        left = size;
         if (fd >= 0)
                 (void)!nxc_untar(fd, &source, 100, 1 << 20, &content, &result, NULL);
         nxc_content_index_done(&content);
