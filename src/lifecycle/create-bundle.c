@@ -4,6 +4,7 @@
  *
  * All of it is written by fd: into the staging directory, which is ours, and into the root, where everything
  * is untrusted and no link is ever followed. */
+#include "lifecycle/console-internal.h"
 #include "lifecycle/flow-internal.h"
 
 #include "core/cleanup.h"
@@ -15,7 +16,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 /* The "Filesystem Creation Flow" of the specification, in its order. An image that has a link or a file of
@@ -73,20 +73,6 @@ static int keep_labels(struct nxc_flow *f, struct nxc_error *err)
         return labels ? 0 : nxc_oom(err);
 }
 
-/* crun tells the container's terminal of changes of size only: what it is at the start has to be in the
- * spec. */
-static int set_console_size(json_t *spec, struct nxc_error *err)
-{
-        struct winsize ws;
-        json_t *size;
-
-        if (ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) < 0 || ws.ws_row == 0 || ws.ws_col == 0)
-                return 0;
-        size = json_pack("{s:i, s:i}", "height", ws.ws_row, "width", ws.ws_col);
-        return json_object_set_new(json_object_get(spec, "process"), "consoleSize", size) < 0 ? nxc_oom(err)
-                                                                                              : 0;
-}
-
 int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err)
 {
         struct nxc_compose_opts opts = f->o->compose;
@@ -108,7 +94,7 @@ int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err)
         if (r == 0)
                 r = nxc_compose_spec(&f->image->config, &opts, root, &f->composed, err);
         if (r == 0 && opts.terminal)
-                r = set_console_size(f->composed.spec, err);
+                r = nxc_console_set_size(json_object_get(f->composed.spec, "process"), err);
         if (r == 0)
                 r = nxc_spec_from_json(f->composed.spec, &f->spec, err);
         if (r == 0)

@@ -1,6 +1,7 @@
 /* exec: one more process in a running container. Its description is the runtime-spec's process object: the
  * engine's own
  * (--process), or the container's with what the options change. */
+#include "lifecycle/console-internal.h"
 #include "lifecycle/host-internal.h"
 #include "lifecycle/pidfd-internal.h"
 
@@ -152,15 +153,16 @@ static int compose_process(const struct nxc_exec_opts *o, const struct nxc_recor
                 json_array_append_new(args, json_string(o->args.v[i]));
         json_object_set_new(process, "args", args);
         json_object_set_new(process, "terminal", json_boolean(o->terminal));
-        if (!o->terminal)
-                json_object_del(process, "consoleSize");
+        json_object_del(process, "consoleSize");
         if (o->no_new_privs)
                 json_object_set_new(process, "noNewPrivileges", json_true());
         if (set_string(process, "cwd", o->cwd) < 0 ||
                 set_string(process, "apparmorProfile", o->apparmor) < 0 ||
                 set_string(process, "selinuxLabel", o->process_label) < 0 || set_env(process, &o->env) < 0)
                 return nxc_oom(err);
-        r = o->user ? set_user(process, o->user, init, err) : 0;
+        r = o->terminal ? nxc_console_set_size(process, err) : 0;
+        if (r == 0 && o->user)
+                r = set_user(process, o->user, init, err);
         if (r == 0)
                 r = add_gids(process, &o->additional_gids, err);
         if (r == 0)

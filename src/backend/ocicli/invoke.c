@@ -363,6 +363,7 @@ static void forwarded_signals(sigset_t *ret)
 
 struct foreground {
         const char *pid_file;
+        pid_t pid;
         int pidfd, signal_fd;
         sigset_t before; /* what had come before the runtime was there to get it from the terminal, too */
         sigset_t held; /* what waits for the container to exist: a runtime that is killed now leaves half of
@@ -386,6 +387,8 @@ static void take_signals(struct foreground *f)
         while (read(f->signal_fd, &si, sizeof(si)) == sizeof(si)) {
                 int s = (int)si.ssi_signo;
 
+                if (s == SIGWINCH)
+                        ocicli_pass_winsize(f->pid, f->pidfd);
                 if (si.ssi_code == SI_KERNEL && sigismember(&f->before, s) != 1)
                         continue;
                 sigdelset(&f->before, s);
@@ -446,6 +449,7 @@ int ocicli_call_wait(struct ocicli_call *c, const char *pid_file, int *ret_code,
         sigpending(&f.before);
         r = signal_fd < 0 ? nxc_fail(err, errno, "watch for signals") : spawn(c, -1, &pid, &pidfd, err);
         if (r == 0) {
+                f.pid = pid;
                 f.pidfd = pidfd;
                 f.signal_fd = signal_fd;
                 r = pidfd < 0 ? -errno : attend(&f);

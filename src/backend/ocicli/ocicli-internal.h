@@ -94,6 +94,9 @@ int ocicli_version(
 int ocicli_version_parse(const char *text, struct ocicli_version *ret);
 int ocicli_version_compare(struct ocicli_version a, struct ocicli_version b);
 
+/* winsize.c: the size of our terminal to the one that the runtime made for the container. */
+void ocicli_pass_winsize(pid_t runtime, int pidfd);
+
 /* stdio.c: /dev/null as a node of nobody else's. -errno where that is not possible. */
 int ocicli_private_null(int *ret_fd);
 
