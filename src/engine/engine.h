@@ -1,6 +1,7 @@
-/* The engine: taking images in and out of the store, with the libraries that only this needs (libcurl, libarchive,
- * libcrypto, libzstd, ISA-L). It is a module, opened when first used, so that create, start, state and kill do not
- * load them: NXC_ENGINE_MODULE in the environment, beside the program, or LIBDIR/nexcage/engine.so. */
+/* The engine: taking images in and out of the store, with the libraries that only this needs (libcurl,
+ * libarchive, libcrypto, libzstd, ISA-L). It is a module, opened when first used, so that create, start,
+ * state and kill do not load them: NXC_ENGINE_MODULE in the environment, beside the program, or
+ * LIBDIR/nexcage/engine.so. */
 #pragma once
 
 #include "core/error.h"
@@ -26,10 +27,10 @@ struct nxc_progress_event {
 typedef void (*nxc_progress_fn)(void *arg, const struct nxc_progress_event *ev);
 
 struct nxc_engine_ctx {
-        int store_fd;                 /* <store>, a directory */
+        int store_fd; /* <store>, a directory */
         struct nxc_image_store *images;
         struct nxc_layerfs *layers;
-        nxc_progress_fn progress;     /* or NULL */
+        nxc_progress_fn progress; /* or NULL */
         void *progress_arg;
 };
 
@@ -42,20 +43,24 @@ struct nxc_pull_opts {
 
 struct nxc_engine_ops {
         int abi; /* NXC_ENGINE_ABI */
-        /* Brings an image into the store (or finds it there, as the policy has it), every layer unpacked and verified.
-         * Single-flight across processes. All or nothing: on failure no blob, layer or name of it is left. */
+        /* Brings an image into the store (or finds it there, as the policy has it), every layer unpacked and
+         * verified. Single-flight across processes. All or nothing: on failure no blob, layer or name of it
+         * is left. */
         int (*pull)(struct nxc_engine_ctx *ctx, const struct nxc_pull_opts *opts, struct nxc_image **ret,
                 struct nxc_error *err);
-        /* source: [oci:]DIR, [oci-archive:]FILE, [docker-archive:]FILE, told apart by looking when there is no prefix;
+        /* source: [oci:]DIR, [oci-archive:]FILE, [docker-archive:]FILE, told apart by looking when there is
+         * no prefix;
          * ":TAG" after it chooses among several. name may be NULL: the source's own ref.name or RepoTags. */
         int (*import)(struct nxc_engine_ctx *ctx, const char *source, const struct nxc_reference *name,
                 const char *platform, struct nxc_image **ret, struct nxc_error *err);
-        /* format: "oci-archive", "oci-dir", "docker-archive". target "-": stdout. A partly written file is removed. */
-        int (*save)(struct nxc_engine_ctx *ctx, const struct nxc_image *image, const char *format, const char *target,
-                struct nxc_error *err);
+        /* format: "oci-archive", "oci-dir", "docker-archive". target "-": stdout. A partly written file is
+         * removed. */
+        int (*save)(struct nxc_engine_ctx *ctx, const struct nxc_image *image, const char *format,
+                const char *target, struct nxc_error *err);
         /* Rechecks every blob of an image and its layers. InvalidImage naming the first that is wrong; with
          * repair, layers are unpacked again from right blobs first. */
-        int (*verify)(struct nxc_engine_ctx *ctx, const struct nxc_image *image, bool repair, struct nxc_error *err);
+        int (*verify)(struct nxc_engine_ctx *ctx, const struct nxc_image *image, bool repair,
+                struct nxc_error *err);
 };
 
 /* Opens the module once per process. RuntimeNotAvailable with the path that was tried. */

@@ -1,13 +1,13 @@
 /* See engine.h: importing an OCI layout directory, an oci-archive or a docker-archive. Each is a source like
  * a registry is one (take-in.c). */
-#include "engine/engine-internal.h"
+#include "engine/import-internal.h"
 
 #include "core/cleanup.h"
 #include "core/fs.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "engine/import-internal.h"
+#include "engine/engine-internal.h"
 
 #include <fcntl.h>
 #include <stdio.h>

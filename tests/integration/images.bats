@@ -20,7 +20,8 @@ setup()
 # What the store holds of images: blobs, layers, names. Empty when nothing came in.
 store_contents()
 {
-        ls "$NXC_STORE/images/blobs/sha256" "$NXC_STORE/layers" 2>/dev/null | grep -E '^(sha256-)?[0-9a-f]{64}$'
+        find "$NXC_STORE/images/blobs/sha256" "$NXC_STORE/layers" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null |
+                grep -E '^(sha256-)?[0-9a-f]{64}$' | sort
         find "$NXC_STORE" -name '.staging-*' -o -name '*.tmp-*'
         jq -r '.manifests[].digest' "$NXC_STORE/images/index.json" 2>/dev/null
 }
@@ -140,7 +141,7 @@ PYTHON
                 [ "$(image_id "$name")" = "$id" ] || fail "$name has another id"
                 nexcage verify "$name"
         done
-        [ "$(ls "$NXC_STORE/layers" | grep -c ^sha256-)" -eq 1 ] # one layer, whatever its blobs are
+        [ "$(find "$NXC_STORE/layers" -mindepth 1 -maxdepth 1 -name 'sha256-*' | wc -l)" -eq 1 ] # one layer, whatever its blobs are
 }
 
 @test "import: several images in one source are told apart by name" {
