@@ -29,7 +29,7 @@ struct nxc_layer_batch {
         size_t n_known;
         struct layer *layers;
         size_t n;
-        atomic_size_t next;
+        atomic_size_t next; /* layer that nobody has taken */
         atomic_bool stop;
         pthread_mutex_t mutex;  /* of error */
         struct nxc_error error; /* the first one */
@@ -185,6 +185,7 @@ static int batch_new(struct nxc_engine_ctx *ctx, const struct nxc_image *image, 
                 return nxc_oom(err);
         pthread_mutex_init(&b->mutex, NULL);
         b->ctx = ctx;
+        b->limits.stop = &b->stop;
         b->layers = calloc(image->manifest.n_layers + 1, sizeof(*b->layers));
         if (!b->layers)
                 r = nxc_oom(err);

@@ -34,6 +34,7 @@ struct nxc_staged_layer {
 
 struct intake {
         struct nxc_plain *plain;
+        const atomic_bool *stop; /* or NULL */
         struct nxc_content_index content;
         struct nxc_untar_result untar;
         struct nxc_treehash tree;
@@ -63,7 +64,11 @@ int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struc
 
 static ssize_t next_plain(void *arg, const void **ret, struct nxc_error *err)
 {
-        return nxc_plain_next(arg, ret, err);
+        struct intake *in = arg;
+
+        if (in->stop && atomic_load(in->stop))
+                return nxc_fail_kind(err, NXC_ERR_INTERRUPTED, ECANCELED, "unpack a layer");
+        return nxc_plain_next(in->plain, ret, err);
 }
 
 /* What was written is known by its inode; the rest (after entries replaced each other) is read. */
@@ -118,7 +123,7 @@ static int open_root(struct nxc_staged_layer *s, int *ret, struct nxc_error *err
 static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const struct nxc_intake_limits *limits,
         struct nxc_error *err)
 {
-        struct nxc_untar_source source = { next_plain, in->plain };
+        struct nxc_untar_source source = { next_plain, in };
         uint64_t max_entries = limits && limits->max_entries ? limits->max_entries : NXC_UNTAR_MAX_ENTRIES;
         uint64_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : NXC_PLAIN_MAX_BYTES;
         struct nxc_treehash_opts hash = {
@@ -186,7 +191,7 @@ int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compressio
         const struct nxc_digest *diff_id, const struct nxc_intake_limits *limits,
         struct nxc_staged_layer **ret_staged, struct nxc_error *err)
 {
-        struct intake in = { NULL };
+        struct intake in = { .stop = limits ? limits->stop : NULL };
         struct nxc_staged_layer *staged = NULL;
         char algorithm[16];
         int r;

@@ -9,11 +9,14 @@
 #include "layerfs/layerfs.h"
 #include "oci/manifest.h"
 
+#include <stdatomic.h>
+
 struct nxc_staged_layer;
 
 struct nxc_intake_limits {
-        uint64_t max_bytes;   /* of the plain tar stream; 0: default */
-        uint64_t max_entries; /* 0: default */
+        uint64_t max_bytes;      /* of the plain tar stream; 0: default */
+        uint64_t max_entries;    /* 0: default */
+        const atomic_bool *stop; /* NULL, or: when another thread sets it, unpacking ends with Interrupted */
 };
 
 /* Reads a layer blob from blob_fd (offset 0 to its end; a regular file), unpacks it, and compares the plain
