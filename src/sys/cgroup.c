@@ -172,6 +172,14 @@ int nxc_cgroup_host_dir(const struct nxc_cgroup_host *host, pid_t pid, const cha
 static const char *const v1_process_controllers[] = { "pids", "devices", "freezer", "memory",
         "name=systemd" };
 
+/* The root of a hierarchy, where v1 also shows every zombie to be (proc_cgroup_show). */
+static bool is_root(const struct nxc_cgroup_host *host, const char *dir)
+{
+        const char *below = nxc_starts_with(dir, host->cgroup_root) ? dir + strlen(host->cgroup_root) : dir;
+
+        return host->mode == NXC_CGROUP_V2 ? !below[0] : below[0] == '/' && !strchr(below + 1, '/');
+}
+
 /* A directory that holds the container's processes and no others. The root of a hierarchy is none: a runtime
  * without a cgroup manager leaves its containers there, with everybody else. */
 static int find_own_dir(const struct nxc_cgroup_host *host, pid_t init, char **ret, struct nxc_error *err)
@@ -187,8 +195,9 @@ static int find_own_dir(const struct nxc_cgroup_host *host, pid_t init, char **r
                         return nxc_oom(err);
                 if (r < 0)
                         continue;
-                if (nxc_cgroup_host_dir(host, getpid(), controller, &self, NULL) == 0 &&
-                        nxc_streq(dir, self))
+                if (is_root(host, dir) ||
+                        (nxc_cgroup_host_dir(host, getpid(), controller, &self, NULL) == 0 &&
+                                nxc_streq(dir, self)))
                         continue;
                 *ret = TAKE_PTR(dir);
                 return 0;

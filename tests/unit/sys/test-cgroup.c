@@ -170,6 +170,26 @@ static void test_shared_cgroup(void **state)
         assert_int_equal(pids[0], 7);
 }
 
+/* A zombie is shown in the root of each v1 hierarchy; we may be in the root of one and not of another. */
+static void test_zombie_v1(void **state)
+{
+        struct fixture f;
+        struct nxc_cgroup_host host = host_of(&f, *state, NXC_CGROUP_V1);
+        _cleanup_free_ pid_t *pids = NULL;
+        _cleanup_free_ char *self = nxc_strf("proc/%d/cgroup", (int)getpid());
+        struct nxc_error err = { 0 };
+        size_t n = 0;
+
+        put(f.t, "proc/7/cgroup", "5:pids:/\n4:memory:/\n");
+        put(f.t, self, "5:pids:/\n4:memory:/us\n");
+        put(f.t, "cgroup/pids/cgroup.procs", "1\n7\n8\n");
+        put(f.t, "cgroup/memory/cgroup.procs", "1\n7\n8\n");
+        put(f.t, "cgroup/memory/us/cgroup.procs", "9\n");
+        assert_int_equal(nxc_cgroup_host_pids(&host, 7, &pids, &n, &err), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(pids[0], 7);
+}
+
 static void test_gone(void **state)
 {
         struct fixture f;
@@ -207,6 +227,7 @@ int main(void)
                 with_temp_dir(test_v2),
                 with_temp_dir(test_v1),
                 with_temp_dir(test_shared_cgroup),
+                with_temp_dir(test_zombie_v1),
                 with_temp_dir(test_gone),
                 cmocka_unit_test(test_this_host),
         };
