@@ -8,8 +8,6 @@ int nxc_kill_not_running(const char *id, struct nxc_error *err);
 /* To the process that pidfd refers to, whose PID is pid. SIGKILL also thaws its freezer: a frozen cgroup v1
  * task dies only then. */
 int nxc_kill_process(const char *id, int pidfd, pid_t pid, int signal, struct nxc_error *err);
-/* To every process in init's cgroup; SIGKILL: until none is left that has not got it. */
-int nxc_kill_all(const char *id, pid_t init, int signal, struct nxc_error *err);
 /* What backends without an operation of their own get. */
 int nxc_kill_default(const struct nxc_backend_ops *b, const struct nxc_backend_target *t, int signal,
         bool all, struct nxc_error *err);

@@ -8,9 +8,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <time.h>
-
-#define MAX_ROUNDS 100 /* of killing a cgroup that forks; with 1 ms between them */
 
 int nxc_kill_not_running(const char *id, struct nxc_error *err)
 {
@@ -60,7 +57,7 @@ static bool is_in(pid_t pid, const pid_t *pids, size_t n)
 }
 
 /* A PID is only signalled when it still is in the cgroup after a pidfd of it was opened. */
-static int signal_round(pid_t init, int signal, size_t *ret_n, struct nxc_error *err)
+static int kill_all(const char *id, pid_t init, int signal, struct nxc_error *err)
 {
         _cleanup_free_ pid_t *before = NULL, *after = NULL;
         _cleanup_free_ int *fds = NULL;
@@ -80,33 +77,9 @@ static int signal_round(pid_t init, int signal, size_t *ret_n, struct nxc_error 
                         sent += syscall(SYS_pidfd_send_signal, fds[i], signal, NULL, 0) == 0;
                 nxc_closep(&fds[i]);
         }
-        *ret_n = sent;
-        return r;
-}
-
-int nxc_kill_all(const char *id, pid_t init, int signal, struct nxc_error *err)
-{
-        const struct timespec pause = { .tv_nsec = 1000000 };
-        size_t n = 0, total = 0;
-        int r = 0;
-
-        for (int round = 0; round < MAX_ROUNDS; round++) {
-                struct nxc_error why = { 0 };
-
-                r = signal_round(init, signal, &n, &why);
-                if (r < 0 && total > 0)
-                        return 0; /* init has gone, and its cgroup cannot be found any more: it worked */
-                if (r < 0 && err)
-                        *err = why;
-                total += r < 0 ? 0 : n;
-                if (r < 0 || n == 0 || signal != SIGKILL)
-                        break;
+        if (r == 0 && signal == SIGKILL)
                 thaw_if_frozen(init);
-                nanosleep(&pause, NULL);
-        }
-        if (r == 0 && total == 0)
-                return nxc_kill_not_running(id, err);
-        return r;
+        return r == 0 && sent == 0 ? nxc_kill_not_running(id, err) : r;
 }
 
 int nxc_kill_default(const struct nxc_backend_ops *b, const struct nxc_backend_target *t, int signal,
@@ -126,6 +99,6 @@ int nxc_kill_default(const struct nxc_backend_ops *b, const struct nxc_backend_t
                 return r;
         if (pidfd < 0 || again.pid != first.pid || again.status == NXC_STATUS_STOPPED)
                 return nxc_kill_not_running(t->id, err);
-        return all ? nxc_kill_all(t->id, first.pid, signal, err)
+        return all ? kill_all(t->id, first.pid, signal, err)
                    : nxc_kill_process(t->id, pidfd, first.pid, signal, err);
 }

@@ -2,6 +2,7 @@
 #include "backend/ocicli/ocicli-internal.h"
 
 #include "core/path.h"
+#include "sys/cgroup.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -16,22 +17,22 @@
 #define MAX_DEPTH 32   /* of a container's own cgroups below its one */
 #define MAX_ROUNDS 200 /* of killing: what forks faster than this needs a pids limit */
 
-/* A directory below a cgroup mount, and not the host's own: "/sys/fs/cgroup/x" is a v1 controller's root.
- * Where another file system covers a hierarchy, crun makes plain files there: their pids are nobody's any
- * more. */
-static bool is_a_containers(const char *dir)
+/* A directory below the root of a hierarchy, and a real one. Where another file system covers a hierarchy,
+ * crun makes plain files there: their pids are nobody's any more. */
+static bool is_below_a_root(const char *dir)
 {
         _cleanup_free_ char *clean = nxc_path_normalize(dir);
+        int least = nxc_cgroup_mode() == NXC_CGROUP_V2 ? 4 : 5,
+            slashes = 0; /* "/sys/fs/cgroup[/CONTROLLER]/x" */
         struct statfs fs;
-        int slashes = 0;
 
-        if (statfs(dir, &fs) < 0 || (fs.f_type != CGROUP_SUPER_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC))
-                return false;
         if (!clean || !nxc_streq(clean, dir) || !nxc_path_is_beneath("/sys/fs/cgroup", dir))
                 return false;
         for (const char *p = dir; *p; p++)
                 slashes += *p == '/';
-        return slashes > 3;
+        if (slashes < least || statfs(dir, &fs) < 0)
+                return false;
+        return fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 static FILE *open_procs(const char *dir, const char *mode)
@@ -41,16 +42,32 @@ static FILE *open_procs(const char *dir, const char *mode)
         return path ? fopen(path, mode) : NULL;
 }
 
-/* Never where we are ourselves: such a "container's" cgroup is its engine's. */
-static bool holds_us(const char *dir)
+static bool holds_us(const char *dir, int depth)
 {
         _cleanup_fclose_ FILE *f = open_procs(dir, "re");
+        _cleanup_closedir_ DIR *d = opendir(dir);
+        struct dirent *de;
         int pid;
 
         while (f && fscanf(f, "%d", &pid) == 1)
                 if (pid == getpid())
                         return true;
+        while (d && depth < MAX_DEPTH && (de = readdir(d))) {
+                _cleanup_free_ char *child = NULL;
+
+                if (de->d_type != DT_DIR || nxc_streq(de->d_name, ".") || nxc_streq(de->d_name, ".."))
+                        continue;
+                child = nxc_path_join(dir, de->d_name);
+                if (!child || holds_us(child, depth + 1))
+                        return true;
+        }
         return false;
+}
+
+/* Never where we are ourselves: such a "container's" cgroup is its engine's, or the host's. */
+static bool is_a_containers(const char *dir)
+{
+        return is_below_a_root(dir) && !holds_us(dir, 0);
 }
 
 static size_t signal_one(const char *dir, int signal)
@@ -100,20 +117,23 @@ static void thaw(const char *dir)
 static bool is_gone(const struct nxc_strv *dirs)
 {
         for (size_t i = 0; i < dirs->n; i++)
-                if (is_a_containers(dirs->v[i]) && access(dirs->v[i], F_OK) == 0 && !holds_us(dirs->v[i]))
+                if (is_a_containers(dirs->v[i]))
                         return false;
         return true;
 }
 
+static void pause_between_rounds(void)
+{
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+}
+
 void ocicli_cgroups_clear(const struct nxc_strv *dirs)
 {
-        const struct timespec pause = { .tv_nsec = 5000000 };
-
         for (int round = 0; round < MAX_ROUNDS && !is_gone(dirs); round++) {
                 if (round > 0)
-                        nanosleep(&pause, NULL);
+                        pause_between_rounds();
                 for (size_t i = 0; i < dirs->n; i++) {
-                        if (!is_a_containers(dirs->v[i]) || holds_us(dirs->v[i]))
+                        if (!is_a_containers(dirs->v[i]))
                                 continue;
                         thaw(dirs->v[i]);
                         walk(dirs->v[i], SIGKILL, true, 0);
@@ -121,12 +141,29 @@ void ocicli_cgroups_clear(const struct nxc_strv *dirs)
         }
 }
 
-size_t ocicli_cgroups_signal(const struct nxc_strv *dirs, int signal)
+/* In the first directory that has any: with v1 all have the same. */
+static size_t signal_round(const struct nxc_strv *dirs, int signal)
 {
         size_t n = 0;
 
         for (size_t i = 0; n == 0 && i < dirs->n; i++)
-                if (is_a_containers(dirs->v[i]) && !holds_us(dirs->v[i]))
+                if (is_a_containers(dirs->v[i]))
                         n = walk(dirs->v[i], signal, false, 0);
         return n;
+}
+
+size_t ocicli_cgroups_signal(const struct nxc_strv *dirs, int signal)
+{
+        size_t first = signal_round(dirs, signal);
+
+        /* What forked meanwhile must not escape. */
+        for (int round = 0; first > 0 && signal == SIGKILL && round < MAX_ROUNDS; round++) {
+                for (size_t i = 0; i < dirs->n; i++)
+                        if (is_a_containers(dirs->v[i]))
+                                thaw(dirs->v[i]);
+                pause_between_rounds();
+                if (signal_round(dirs, signal) == 0)
+                        break;
+        }
+        return first;
 }

@@ -48,25 +48,24 @@ int ocicli_update(const struct ocicli *rt, const struct nxc_backend_target *t, j
         return r == 0 ? ocicli_call_run(&call, err) : r;
 }
 
+/* all: by the cgroup that the runtime recorded, not by the one that the init is in now: a zombie is in the
+ * root of each cgroup v1 hierarchy (proc_cgroup_show), together with the host. */
 int ocicli_kill(const struct ocicli *rt, const struct nxc_backend_target *t, int signal, bool all,
         struct nxc_error *err)
 {
         _cleanup_ocicli_record_ struct ocicli_record rec = { 0 };
         _cleanup_close_ int pidfd = -EBADF;
-        size_t n = 0;
         int r = ocicli_record_load(rt, t, &rec, err);
 
         if (r == -ENOENT)
                 return nxc_kill_not_running(t->id, err);
         if (r < 0)
                 return r;
+        if (all && ocicli_cgroups_signal(&rec.cgroups, signal) > 0)
+                return 0;
         pidfd = rec.pid > 0 ? (int)syscall(SYS_pidfd_open, rec.pid, 0) : -ESRCH;
-        if (pidfd >= 0 &&
-                ocicli_record_is_alive(&rec)) /* in this order: now it cannot be another one's PID */
-                return all ? nxc_kill_all(t->id, rec.pid, signal, err)
-                           : nxc_kill_process(t->id, pidfd, rec.pid, signal, err);
-        /* Its init has ended; without a PID namespace of its own others may go on. */
-        if (all)
-                n = ocicli_cgroups_signal(&rec.cgroups, signal);
-        return n > 0 ? 0 : nxc_kill_not_running(t->id, err);
+        if (pidfd < 0 ||
+                !ocicli_record_is_alive(&rec)) /* in this order: now it cannot be another one's PID */
+                return nxc_kill_not_running(t->id, err);
+        return nxc_kill_process(t->id, pidfd, rec.pid, signal, err);
 }
