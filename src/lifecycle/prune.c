@@ -99,6 +99,16 @@ int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_
         return r;
 }
 
+/* An image that cannot be read is in nobody's use: its name goes, and what it leads to. */
+static int remove_damaged(struct nxc_host *h, struct nxc_image_store *images, const char *name,
+        const struct nxc_usage *u, struct nxc_error *err)
+{
+        struct nxc_prune_report report = { 0 };
+        int r = nxc_image_forget(images, name, err);
+
+        return r < 0 ? r : nxc_store_collect(h, u, &report, err);
+}
+
 int nxc_image_remove(struct nxc_host *h, const char *name, bool force, struct nxc_error *err)
 {
         _cleanup_(nxc_usage_done) struct nxc_usage u = { 0 };
@@ -106,12 +116,19 @@ int nxc_image_remove(struct nxc_host *h, const char *name, bool force, struct nx
         struct nxc_prune_report report = { 0 };
         struct nxc_image_store *images;
         struct nxc_image *image = NULL;
+        struct nxc_error why = { 0 };
         int r = nxc_host_images(h, false, &images, err);
 
-        if (r == 0)
-                r = nxc_image_find(images, name, &image, err);
-        if (r == 0)
-                r = nxc_usage_gather(h, &u, NULL, err);
+        if (r < 0)
+                return r;
+        r = nxc_image_find(images, name, &image, &why);
+        if (r < 0 && why.kind != NXC_ERR_INVALID_IMAGE) {
+                *err = why;
+                return r;
+        }
+        r = nxc_usage_gather(h, &u, NULL, err);
+        if (r == 0 && !image)
+                return remove_damaged(h, images, name, &u, err);
         if (r < 0)
                 goto out;
         user = nxc_usage_find(&u, &image->digest);

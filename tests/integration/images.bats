@@ -326,6 +326,21 @@ PYTHON
         nexcage verify
 }
 
+@test "a damaged image: one error, and rmi takes it away" {
+        import_image everything localhost/e:1
+        import_image busybox localhost/bb:1
+        local id
+        id=$(image_id localhost/e:1)
+        echo >>"$NXC_STORE/images/blobs/sha256/${id#sha256:}"
+        fails_with InvalidImage - "bytes instead of" -- nexcage inspect localhost/e:1
+        [ "$(nexcage images -q | wc -l)" -eq 1 ]
+        nexcage rmi localhost/e:1
+        run nexcage images -q
+        [ "${#lines[@]}" -eq 1 ] # and no warning
+        [ ! -e "$NXC_STORE/images/blobs/sha256/${id#sha256:}" ]
+        nexcage verify
+}
+
 # ---- processes, disks
 
 @test "pull: killed at any time, the next command sweeps up and succeeds" {
