@@ -20,16 +20,19 @@
  * beyond level 19 makes larger ones. */
 #define NXC_ZSTD_WINDOW_LOG_MAX 24
 
+/* How much comes at a time: fewer, larger writes to large files, and still in the second-level cache. */
+#define NXC_PLAIN_BLOCK (1024 * 1024)
+
 struct nxc_plain;
 
 /* Reads blob_fd with pread from 0 to its end; borrows it. The first bytes have to agree with compression:
  * InvalidImage. algorithm: of the digest ("sha256"). max_bytes 0: the default. */
 int nxc_plain_open(int blob_fd, enum nxc_compression compression, const char *algorithm, uint64_t max_bytes,
         struct nxc_plain **ret, struct nxc_error *err);
-/* The next block, valid until the next call. Returns its length, 0 at the end (which came only if the
- * compressed data was whole), or -errno. Damaged or truncated data, and more than the limits: InvalidImage.
- */
-ssize_t nxc_plain_next(struct nxc_plain *p, const void **ret, struct nxc_error *err);
+/* The next block into buf (NXC_PLAIN_BLOCK), full but for the last one. Returns its length, 0 at the end
+ * (which came only if the compressed data was whole), or -errno. Damaged or truncated data, and more than
+ * the limits: InvalidImage. */
+ssize_t nxc_plain_read(struct nxc_plain *p, void *buf, struct nxc_error *err);
 /* After the end: the digest of it all, and how much it was. */
 void nxc_plain_finish(struct nxc_plain *p, struct nxc_digest *ret_diff_id, uint64_t *ret_bytes);
 void nxc_plain_close(struct nxc_plain *p); /* NULL is fine */

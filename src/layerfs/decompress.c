@@ -13,8 +13,7 @@
 #include <string.h>
 #include <zstd.h>
 
-#define IN_SIZE (256 * 1024)   /* larger reads gain nothing */
-#define OUT_SIZE (1024 * 1024) /* fewer, larger writes to large files; still in the second-level cache */
+#define IN_SIZE (256 * 1024) /* larger reads gain nothing */
 
 struct decoder {
         const char *name; /* for messages */
@@ -37,7 +36,7 @@ struct nxc_plain {
                 ZSTD_DStream *zstd;
         } u;
         size_t in_pos, in_len, out_len;
-        uint8_t *in, *out;
+        uint8_t *in, *out; /* out: the caller's, for the length of a read */
 };
 
 static int fail_damaged(struct nxc_plain *p, struct nxc_error *err, const char *what)
@@ -95,10 +94,10 @@ static int gzip_decode(struct nxc_plain *p, struct nxc_error *err)
         s->next_in = p->in + p->in_pos;
         s->avail_in = (uint32_t)(p->in_len - p->in_pos);
         s->next_out = p->out + p->out_len;
-        s->avail_out = (uint32_t)(OUT_SIZE - p->out_len);
+        s->avail_out = (uint32_t)(NXC_PLAIN_BLOCK - p->out_len);
         code = isal_inflate(s);
         p->in_pos = p->in_len - s->avail_in;
-        p->out_len = OUT_SIZE - s->avail_out;
+        p->out_len = NXC_PLAIN_BLOCK - s->avail_out;
         if (code < 0 || code == ISAL_NEED_DICT)
                 return fail_damaged(p, err, gzip_reason(code));
         p->in_frame = s->block_state != ISAL_BLOCK_FINISH;
@@ -125,7 +124,7 @@ static void zstd_close(struct nxc_plain *p)
 static int zstd_decode(struct nxc_plain *p, struct nxc_error *err)
 {
         ZSTD_inBuffer in = { p->in, p->in_len, p->in_pos };
-        ZSTD_outBuffer out = { p->out, OUT_SIZE, p->out_len };
+        ZSTD_outBuffer out = { p->out, NXC_PLAIN_BLOCK, p->out_len };
         size_t code = ZSTD_decompressStream(p->u.zstd, &out, &in);
 
         p->in_pos = in.pos;
@@ -152,8 +151,8 @@ static int plain_decode(struct nxc_plain *p, struct nxc_error *err)
 {
         size_t n = p->in_len - p->in_pos;
 
-        if (n > OUT_SIZE - p->out_len)
-                n = OUT_SIZE - p->out_len;
+        if (n > NXC_PLAIN_BLOCK - p->out_len)
+                n = NXC_PLAIN_BLOCK - p->out_len;
         memcpy(p->out + p->out_len, p->in + p->in_pos, n);
         p->in_pos += n;
         p->out_len += n;
@@ -227,8 +226,7 @@ int nxc_plain_open(int blob_fd, enum nxc_compression compression, const char *al
         p->max_bytes = max_bytes ? max_bytes : NXC_PLAIN_MAX_BYTES;
         p->hash = nxc_hash_new(algorithm);
         p->in = malloc(IN_SIZE);
-        p->out = malloc(OUT_SIZE);
-        if (!p->hash || !p->in || !p->out || p->decoder->open(p) < 0)
+        if (!p->hash || !p->in || p->decoder->open(p) < 0)
                 r = nxc_oom(err);
         else
                 r = check_magic(p, err);
@@ -254,13 +252,14 @@ static int check_limits(struct nxc_plain *p, struct nxc_error *err)
         return 0;
 }
 
-ssize_t nxc_plain_next(struct nxc_plain *p, const void **ret, struct nxc_error *err)
+ssize_t nxc_plain_read(struct nxc_plain *p, void *buf, struct nxc_error *err)
 {
         size_t in_pos, out_len;
         int r;
 
+        p->out = buf;
         p->out_len = 0;
-        while (p->out_len < OUT_SIZE) {
+        while (p->out_len < NXC_PLAIN_BLOCK) {
                 if (p->in_pos == p->in_len && !p->eof) {
                         r = fill(p, err);
                         if (r < 0)
@@ -283,7 +282,6 @@ ssize_t nxc_plain_next(struct nxc_plain *p, const void **ret, struct nxc_error *
         if (r < 0)
                 return r;
         nxc_hash_update(p->hash, p->out, p->out_len);
-        *ret = p->out;
         return (ssize_t)p->out_len;
 }
 
@@ -300,22 +298,24 @@ void nxc_plain_close(struct nxc_plain *p)
         p->decoder->close(p);
         nxc_hash_free(p->hash);
         free(p->in);
-        free(p->out);
         free(p);
 }
 
 int nxc_plain_digest(int blob_fd, enum nxc_compression compression, const char *algorithm,
         uint64_t max_bytes, struct nxc_digest *ret, struct nxc_error *err)
 {
+        _cleanup_free_ void *block = malloc(NXC_PLAIN_BLOCK);
         struct nxc_plain *p;
-        const void *data;
         uint64_t bytes;
-        ssize_t n = nxc_plain_open(blob_fd, compression, algorithm, max_bytes, &p, err);
+        ssize_t n;
 
+        if (!block)
+                return nxc_oom(err);
+        n = nxc_plain_open(blob_fd, compression, algorithm, max_bytes, &p, err);
         if (n < 0)
                 return (int)n;
         do
-                n = nxc_plain_next(p, &data, err);
+                n = nxc_plain_read(p, block, err);
         while (n > 0);
         if (n == 0)
                 nxc_plain_finish(p, ret, &bytes);

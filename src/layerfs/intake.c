@@ -16,6 +16,7 @@
 #include "core/str.h"
 #include "layerfs/decompress-internal.h"
 #include "layerfs/layerfs-internal.h"
+#include "layerfs/pump-internal.h"
 #include "layerfs/treehash-internal.h"
 #include "layerfs/untar-internal.h"
 
@@ -34,6 +35,7 @@ struct nxc_staged_layer {
 
 struct intake {
         struct nxc_plain *plain;
+        struct nxc_pump *pump;
         const atomic_bool *stop; /* or NULL */
         struct nxc_content_index content;
         struct nxc_untar_result untar;
@@ -62,13 +64,13 @@ int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struc
         return nxc_plain_digest(blob_fd, compression, "sha256", limits ? limits->max_bytes : 0, ret, err);
 }
 
-static ssize_t next_plain(void *arg, const void **ret, struct nxc_error *err)
+static ssize_t next_block(void *arg, const void **ret, struct nxc_error *err)
 {
         struct intake *in = arg;
 
         if (in->stop && atomic_load(in->stop))
                 return nxc_fail_kind(err, NXC_ERR_INTERRUPTED, ECANCELED, "unpack a layer");
-        return nxc_plain_next(in->plain, ret, err);
+        return nxc_pump_next(in->pump, ret, err);
 }
 
 /* What was written is known by its inode; the rest (after entries replaced each other) is read. */
@@ -123,7 +125,7 @@ static int open_root(struct nxc_staged_layer *s, int *ret, struct nxc_error *err
 static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const struct nxc_intake_limits *limits,
         struct nxc_error *err)
 {
-        struct nxc_untar_source source = { next_plain, in };
+        struct nxc_untar_source source = { next_block, in };
         uint64_t max_entries = limits && limits->max_entries ? limits->max_entries : NXC_UNTAR_MAX_ENTRIES;
         uint64_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : NXC_PLAIN_MAX_BYTES;
         struct nxc_treehash_opts hash = {
@@ -132,8 +134,13 @@ static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const stru
         _cleanup_close_ int root_fd = -EBADF;
         int r = open_root(s, &root_fd, err);
 
-        if (r == 0)
-                r = nxc_untar(root_fd, &source, max_entries, max_bytes, &in->content, &in->untar, err);
+        if (r < 0)
+                return r;
+        r = nxc_pump_open(in->plain, &in->pump, err);
+        if (r < 0)
+                return r;
+        r = nxc_untar(root_fd, &source, max_entries, max_bytes, &in->content, &in->untar, err);
+        nxc_pump_close(in->pump);
         if (r < 0)
                 return r;
         nxc_plain_finish(in->plain, &in->digest, &in->plain_bytes);

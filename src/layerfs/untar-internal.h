@@ -16,7 +16,8 @@
 #define NXC_UNTAR_MAX_DEPTH 256
 
 struct nxc_untar_source {
-        /* As nxc_plain_next. */
+        /* The next block, valid until the next call. Returns its length, 0 at the end, or -errno with err.
+         */
         ssize_t (*next)(void *arg, const void **ret, struct nxc_error *err);
         void *arg;
 };

@@ -3,7 +3,7 @@
 
 #include "core/cleanup.h"
 #include "core/hash.h"
-#include "layerfs/decompress-internal.h"
+#include "layerfs/pump-internal.h"
 
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
@@ -86,13 +86,16 @@ static int read_blob(struct temp_dir *t, const struct nxc_buf *blob, enum nxc_co
 {
         _cleanup_close_ int fd = put_blob(t, blob->data, blob->len);
         struct nxc_plain *p;
+        struct nxc_pump *pump;
         const void *data;
         ssize_t n = nxc_plain_open(fd, compression, "sha256", 64 << 20, &p, err);
 
         if (n < 0)
                 return (int)n;
-        while ((n = nxc_plain_next(p, &data, err)) > 0)
+        assert_int_equal(nxc_pump_open(p, &pump, NULL), 0);
+        while ((n = nxc_pump_next(pump, &data, err)) > 0)
                 ;
+        nxc_pump_close(pump);
         if (n == 0)
                 nxc_plain_finish(p, digest, bytes);
         nxc_plain_close(p);
@@ -220,6 +223,29 @@ static void test_bombs(void **state)
         assert_non_null(strstr(err.message, "a bomb"));
 }
 
+/* A reader that gives up, at any point, does not hang. */
+static void test_given_up(void **state)
+{
+        struct temp_dir *t = *state;
+        _cleanup_free_ char *plain = make_plain(8u << 20);
+        _cleanup_close_ int fd = put_blob(t, plain, 8u << 20);
+
+        for (int blocks = 0; blocks < 8; blocks++) {
+                struct nxc_plain *p;
+                struct nxc_pump *pump;
+                const void *data;
+
+                assert_int_equal(nxc_plain_open(fd, NXC_COMPRESSION_NONE, "sha256", 0, &p, NULL), 0);
+                assert_int_equal(nxc_pump_open(p, &pump, NULL), 0);
+                for (int i = 0; i < blocks; i++) {
+                        assert_int_equal(nxc_pump_next(pump, &data, NULL), NXC_PLAIN_BLOCK);
+                        assert_memory_equal(data, plain + i * NXC_PLAIN_BLOCK, NXC_PLAIN_BLOCK);
+                }
+                nxc_pump_close(pump);
+                nxc_plain_close(p);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -227,6 +253,7 @@ int main(void)
                 with_temp_dir(test_members),
                 with_temp_dir(test_damage),
                 with_temp_dir(test_bombs),
+                with_temp_dir(test_given_up),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
