@@ -103,6 +103,7 @@ void nxc_archive_done(struct nxc_archive *a);
 /* The operations of the module. */
 int nxc_engine_pull(struct nxc_engine_ctx *ctx, const struct nxc_pull_opts *opts, struct nxc_image **ret,
         struct nxc_error *err);
+int nxc_engine_resolve(const struct nxc_pull_opts *opts, struct nxc_digest *ret, struct nxc_error *err);
 int nxc_engine_import(struct nxc_engine_ctx *ctx, const char *source, const struct nxc_reference *name,
         const char *platform, struct nxc_image **ret, struct nxc_error *err);
 int nxc_engine_save(struct nxc_engine_ctx *ctx, const struct nxc_image *image, const char *format,

@@ -48,6 +48,9 @@ struct nxc_engine_ops {
          * is left. */
         int (*pull)(struct nxc_engine_ctx *ctx, const struct nxc_pull_opts *opts, struct nxc_image **ret,
                 struct nxc_error *err);
+        /* What the registry has under a name now, for a dry run: nothing is written, no store is needed. The
+         * digest is the index's where there is one. */
+        int (*resolve)(const struct nxc_pull_opts *opts, struct nxc_digest *ret, struct nxc_error *err);
         /* source: [oci:]DIR, [oci-archive:]FILE, [docker-archive:]FILE, told apart by looking when there is
          * no prefix;
          * ":TAG" after it chooses among several. name may be NULL: the source's own ref.name or RepoTags. */

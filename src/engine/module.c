@@ -6,6 +6,7 @@ extern const struct nxc_engine_ops nxc_engine;
 const struct nxc_engine_ops nxc_engine = {
         .abi = NXC_ENGINE_ABI,
         .pull = nxc_engine_pull,
+        .resolve = nxc_engine_resolve,
         .import = nxc_engine_import,
         .save = nxc_engine_save,
         .verify = nxc_engine_verify,

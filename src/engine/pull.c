@@ -260,3 +260,17 @@ int nxc_engine_pull(struct nxc_engine_ctx *ctx, const struct nxc_pull_opts *opts
         free(p.name);
         return r;
 }
+
+int nxc_engine_resolve(const struct nxc_pull_opts *opts, struct nxc_digest *ret, struct nxc_error *err)
+{
+        struct nxc_registry *registry = NULL;
+        struct nxc_reference ref;
+        int r = nxc_reference_parse(opts->reference, &ref, err);
+
+        if (r == 0)
+                r = nxc_registry_open(&ref, &opts->registry, &registry, err);
+        if (r == 0)
+                r = nxc_registry_head_manifest(registry, what_to_ask(&ref), ret, err);
+        nxc_registry_close(registry);
+        return r < 0 ? nxc_error_wrap(err, "look up '%s'", opts->reference) : 0;
+}

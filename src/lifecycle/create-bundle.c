@@ -173,10 +173,21 @@ static int write_config(struct nxc_flow *f, struct nxc_error *err)
         return r < 0 ? r : nxc_publish_at(fd, "config.json", text, strlen(text), 0600, 0, err);
 }
 
+/* What a detached container prints. */
+static int open_log(struct nxc_flow *f, struct nxc_error *err)
+{
+        if (!f->record->log_path)
+                return 0;
+        f->log_fd = openat(f->staging_fd, "log", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        return f->log_fd < 0 ? nxc_fail(err, errno, "create '%s/log'", f->staging) : 0;
+}
+
 int nxc_flow_write_bundle(struct nxc_flow *f, struct nxc_error *err)
 {
         int r = write_config(f, err);
 
+        if (r == 0)
+                r = open_log(f, err);
         if (r == 0)
                 r = make_etc(f, err);
         if (r == 0)

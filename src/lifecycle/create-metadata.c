@@ -22,6 +22,8 @@ static int describe_image(struct nxc_flow *f, struct nxc_record *rec)
         rec->container_dir = f->container_dir ? strdup(f->container_dir) : NULL;
         rec->rootfs = nxc_strf("%s/rootfs", f->container_dir);
         rec->image = strdup(f->image && f->image->name ? f->image->name : f->image_name);
+        if (f->is_run && f->o->detach && !f->spec && !(rec->log_path = nxc_strf("%s/log", f->container_dir)))
+                return -ENOMEM;
         if (!rec->storage || !rec->store || !rec->container_dir || !rec->rootfs || !rec->image)
                 return -ENOMEM;
         if (!f->image)

@@ -34,6 +34,7 @@ STEP(step_parse_config);
 STEP(step_check_version);
 STEP(step_check_required);
 STEP(step_find_image);
+STEP(step_resolve_image);
 STEP(step_pull_image);
 STEP(step_validate_image);
 STEP(step_setup_layerfs);
@@ -52,6 +53,7 @@ STEP(step_pid_file);
 
 static bool has_bundle(const void *flow);
 static bool has_image(const void *flow);
+static bool wants_resolve(const void *flow);
 static bool wants_pull(const void *flow);
 static bool has_image_found(const void *flow);
 static bool is_image_only(const void *flow);
@@ -69,6 +71,7 @@ const struct nxc_step nxc_create_steps[] = {
         { "check-version",      "F",  step_check_version,      has_bundle,      0,               "reads only" },
         { "check-required",     "G",  step_check_required,     has_bundle,      0,               "reads only" },
         { "find-image",         "H",  step_find_image,         has_image,       0,               "reads only" },
+        { "resolve-image",      "H",  step_resolve_image,      wants_resolve,   0,               "reads only" },
         { "pull-image",         "I",  step_pull_image,         wants_pull,      NXC_STEP_WRITES, "all or nothing; then a shared cache that prune empties" },
         { "validate-image",     "J",  step_validate_image,     has_image_found, 0,               "reads only" },
         { "setup-layerfs",      "K",  step_setup_layerfs,      has_image_found, 0,               "a lock that dies with its fd" },
@@ -108,11 +111,19 @@ static bool is_image_only(const void *flow)
         return has_image(flow) && !has_bundle(flow);
 }
 
+static bool wants_resolve(const void *flow)
+{
+        const struct nxc_flow *f = flow;
+
+        return f->image_name && !f->image && f->o->dry_run;
+}
+
 static bool wants_pull(const void *flow)
 {
         const struct nxc_flow *f = flow;
 
-        return f->image_name && (!f->image || f->o->pull == NXC_PULL_ALWAYS || f->o->pull == NXC_PULL_NEWER);
+        return f->image_name &&
+               (!f->image || f->is_unfit || f->o->pull == NXC_PULL_ALWAYS || f->o->pull == NXC_PULL_NEWER);
 }
 
 static bool is_in_parts(const void *flow)
@@ -163,6 +174,9 @@ STEP(step_parse_options)
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
                         "container ID file '%s' exists; is another container using it?", f->o->cid_file);
         f->image_name = f->o->image;
+        if (f->is_run && f->o->detach && f->o->compose.terminal && !f->o->console_socket)
+                return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
+                        "a terminal (-t) for a detached container (-d): nobody would hold its other end");
         return nxc_storage_find(f->o->storage              ? f->o->storage
                                 : f->host->config->storage ? f->host->config->storage
                                                            : "overlay",
@@ -214,6 +228,30 @@ STEP(step_check_required)
         return nxc_spec_resolve_root(f->spec, f->bundle_fd, f->bundle, &f->rootfs.path, err);
 }
 
+static bool is_wanted_platform(const struct nxc_flow *f, const struct nxc_platform *want)
+{
+        return !f->o->platform || nxc_streq(want->arch, f->image->config.platform.arch);
+}
+
+/* One of another platform, or one whose layers are not all unpacked, is the engine's to mend: it makes
+ * layers again from the store's own blobs before it asks a registry. */
+static int judge_found(struct nxc_flow *f, struct nxc_error *err)
+{
+        const struct nxc_image_config *c = &f->image->config;
+        struct nxc_layerfs *layers;
+        struct nxc_platform want;
+        int r = nxc_platform_parse(f->o->platform, &want, err);
+
+        if (r == 0)
+                r = nxc_host_layers(f->host, false, &layers, err);
+        if (r < 0)
+                return r;
+        f->is_unfit = !is_wanted_platform(f, &want);
+        for (size_t i = 0; r == 0 && i < c->n_diff_ids; i++)
+                f->is_unfit |= !nxc_layerfs_has(layers, &c->diff_ids[i]);
+        return r;
+}
+
 STEP(step_find_image)
 {
         struct nxc_flow *f = flow;
@@ -224,7 +262,9 @@ STEP(step_find_image)
         if (r < 0)
                 return r;
         r = nxc_image_find(images, f->image_name, &f->image, &why);
-        if (r == 0 || (why.kind == NXC_ERR_IMAGE_NOT_FOUND && f->o->pull != NXC_PULL_NEVER))
+        if (r == 0)
+                return judge_found(f, err);
+        if (why.kind == NXC_ERR_IMAGE_NOT_FOUND && f->o->pull != NXC_PULL_NEVER)
                 return 0;
         if (why.kind == NXC_ERR_IMAGE_NOT_FOUND)
                 nxc_error_hint(&why, "nexcage pull %.400s", f->image_name);
@@ -232,15 +272,31 @@ STEP(step_find_image)
         return -why.errnum;
 }
 
-STEP(step_pull_image)
+static struct nxc_pull_opts pull_opts(const struct nxc_flow *f)
 {
-        struct nxc_flow *f = flow;
-        struct nxc_pull_opts opts = {
+        return (struct nxc_pull_opts){
                 .reference = f->image_name,
                 .platform = f->o->platform,
                 .policy = f->o->pull,
                 .registry = f->o->registry,
         };
+}
+
+/* A dry run of an image that is not there: which one would it be? */
+STEP(step_resolve_image)
+{
+        struct nxc_flow *f = flow;
+        struct nxc_pull_opts opts = pull_opts(f);
+        const struct nxc_engine_ops *engine;
+        int r = nxc_engine_load(&engine, err);
+
+        return r < 0 ? r : engine->resolve(&opts, &f->resolved, err);
+}
+
+STEP(step_pull_image)
+{
+        struct nxc_flow *f = flow;
+        struct nxc_pull_opts opts = pull_opts(f);
         const struct nxc_engine_ops *engine;
         struct nxc_engine_ctx ctx;
         int r = nxc_host_engine(f->host, f->o->progress, f->o->progress_arg, &engine, &ctx, err);
@@ -263,7 +319,7 @@ STEP(step_validate_image)
 
         if (r == 0)
                 r = nxc_platform_parse(f->o->platform, &want, err);
-        if (r == 0 && f->o->platform && !nxc_streq(want.arch, c->platform.arch))
+        if (r == 0 && !is_wanted_platform(f, &want))
                 r = nxc_fail_kind(err, NXC_ERR_IMAGE_NOT_FOUND, 0,
                         "image '%s' is there for %s/%s only, not for %s", f->image_name, c->platform.os,
                         c->platform.arch, f->o->platform);
@@ -528,7 +584,7 @@ struct nxc_backend_target nxc_flow_target(const struct nxc_flow *f)
 static struct nxc_backend_create backend_create(const struct nxc_flow *f)
 {
         /* What runs on its own must not keep the caller's pipe open; of a bundle, runc's caller decides. */
-        bool silent = f->o->detach && is_image_only(f);
+        bool alone = f->log_fd >= 0;
 
         return (struct nxc_backend_create){
                 .spec = f->spec,
@@ -542,8 +598,8 @@ static struct nxc_backend_create backend_create(const struct nxc_flow *f)
                 .no_subreaper = f->o->no_subreaper,
                 .detach = f->o->detach,
                 .keep = f->o->keep,
-                .stdio = { f->o->interactive && !silent ? STDIN_FILENO : -1, silent ? -1 : STDOUT_FILENO,
-                        silent ? -1 : STDERR_FILENO },
+                .stdio = { f->o->interactive && !alone ? STDIN_FILENO : -1, alone ? f->log_fd : STDOUT_FILENO,
+                        alone ? f->log_fd : STDERR_FILENO },
         };
 }
 

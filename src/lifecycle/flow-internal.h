@@ -24,12 +24,15 @@ struct nxc_flow {
         /* The image and its composed root */
         const char *image_name; /* option or annotation; NULL: the bundle's own root */
         struct nxc_image *image;
+        bool is_unfit;              /* found, but of another platform or without all of its layers */
+        struct nxc_digest resolved; /* dry run: what the registry would give; "" otherwise */
         struct nxc_layer_chain *chain;
         const struct nxc_storage_ops *storage;
         char *staging;       /* <store>/containers/.new-TOKEN, until the id is claimed */
         char *container_dir; /* <store>/containers/ID */
         int staging_fd;
         int mount_fd; /* the detached root */
+        int log_fd;   /* run --detach of an image: where its output goes; else negative */
         struct nxc_compose_result composed;
         struct nxc_rootfs rootfs;
 

@@ -13,7 +13,7 @@
 static void flow_init(struct nxc_flow *f, struct nxc_host *h, const struct nxc_create_opts *o, bool is_run)
 {
         *f = (struct nxc_flow){ .host = h, .o = o, .is_run = is_run };
-        f->bundle_fd = f->staging_fd = f->mount_fd = f->lock_fd = -EBADF;
+        f->bundle_fd = f->staging_fd = f->mount_fd = f->log_fd = f->lock_fd = -EBADF;
         /* runc's run removes its container unless --keep; podman's keeps it unless --rm. */
         f->erase_at_exit = is_run && (o->bundle ? !o->keep : o->auto_remove);
 }
@@ -23,6 +23,7 @@ static void flow_done(struct nxc_flow *f)
         nxc_closep(&f->bundle_fd);
         nxc_closep(&f->staging_fd);
         nxc_closep(&f->mount_fd);
+        nxc_closep(&f->log_fd);
         nxc_closep(&f->lock_fd);
         nxc_layer_chain_release(f->chain);
         nxc_image_free(f->image);

@@ -26,7 +26,8 @@ static json_t *plan_image(const struct nxc_flow *f)
         }
         if (!f->image) {
                 json_decref(layers);
-                return json_pack("{s:s, s:b}", "name", f->image_name, "present", 0);
+                return json_pack(
+                        "{s:s, s:b, s:s}", "name", f->image_name, "present", 0, "digest", f->resolved.text);
         }
         for (size_t i = 0; i < f->image->config.n_diff_ids; i++)
                 json_array_append_new(layers, json_string(f->image->config.diff_ids[i].text));
@@ -85,8 +86,8 @@ static void print_text(FILE *out, const json_t *plan)
         if (nxc_json_str(plan, "bundle"))
                 fprintf(out, "%-10s %s\n", "bundle", nxc_json_str(plan, "bundle"));
         if (nxc_json_str(plan, "image.name"))
-                fprintf(out, "%-10s %s%s%s\n", "image", nxc_json_str(plan, "image.name"), digest ? "@" : "",
-                        digest ? digest : " (would be pulled)");
+                fprintf(out, "%-10s %s@%s%s\n", "image", nxc_json_str(plan, "image.name"), digest,
+                        json_is_true(nxc_json_get(plan, "image.present")) ? "" : " (would be pulled)");
         json_array_foreach (nxc_json_get(plan, "image.layers"), i, m)
                 fprintf(out, "%-10s %s\n", "layer", json_string_value(m));
         fprintf(out, "%-10s %s (%s)\n", "runtime", nxc_json_str(plan, "runtime.name"),
