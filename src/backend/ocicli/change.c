@@ -2,6 +2,7 @@
 #include "backend/ocicli/ocicli-internal.h"
 
 #include "backend/kill-internal.h"
+#include "core/json.h"
 
 #include <sys/syscall.h>
 
@@ -37,8 +38,11 @@ int ocicli_update(const struct ocicli *rt, const struct nxc_backend_target *t, j
         _cleanup_ocicli_call_ struct ocicli_call call = OCICLI_CALL_INIT;
         _cleanup_close_ int document = -EBADF;
         char path[64];
-        int r = ocicli_document(resources, &document, path, err);
+        _cleanup_json_ json_t *doc = json_pack("{s:{s:O}}", "linux", "resources", resources);
+        int r = doc ? ocicli_refuse(rt, doc, NULL, err) : nxc_oom(err);
 
+        if (r == 0)
+                r = ocicli_document(resources, &document, path, err);
         if (r == 0)
                 r = ocicli_call_init(&call, rt, t, "update", err);
         if (r == 0)

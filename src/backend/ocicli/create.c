@@ -85,6 +85,15 @@ int ocicli_create(const struct ocicli *rt, const struct nxc_backend_target *t,
         return r;
 }
 
+/* The runtime has removed what it had in it. */
+static void remove_root(const struct nxc_backend_target *t)
+{
+        _cleanup_free_ char *root = nxc_path_join(t->state_dir, "rt");
+
+        if (root)
+                rmdir(root);
+}
+
 /* .keep needs nothing: what the runtime removes of a container that has ended is what `stopped` means for
  * us. */
 int ocicli_run(const struct ocicli *rt, const struct nxc_backend_target *t,
@@ -120,6 +129,8 @@ int ocicli_run(const struct ocicli *rt, const struct nxc_backend_target *t,
         r = c->detach ? ocicli_call_run(&call, err) : ocicli_call_wait(&call, pid_file, ret_code, err);
         if (r == 0 && c->detach)
                 *ret_code = 0;
+        if (r == 0 && !c->detach)
+                remove_root(t);
         if (r < 0)
                 add_hook_words(rt, t, err);
         if (r < 0 && (!err || err->kind != NXC_ERR_CONTAINER_EXISTS))

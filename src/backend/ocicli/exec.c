@@ -2,6 +2,7 @@
 #include "backend/ocicli/ocicli-internal.h"
 
 #include "core/fs.h"
+#include "core/json.h"
 #include "core/path.h"
 #include "core/publish.h"
 
@@ -57,6 +58,13 @@ static int add_options(struct ocicli_call *call, const struct nxc_backend_exec *
         return r == 0 ? ocicli_pass_fds(call, e->stdio, e->preserve_fds, err) : r;
 }
 
+static int check_process(const struct ocicli *rt, json_t *process, struct nxc_error *err)
+{
+        _cleanup_json_ json_t *doc = json_pack("{s:O}", "process", process);
+
+        return doc ? ocicli_refuse(rt, doc, NULL, err) : nxc_oom(err);
+}
+
 int ocicli_exec(const struct ocicli *rt, const struct nxc_backend_target *t,
         const struct nxc_backend_exec *e, int *ret_code, struct nxc_error *err)
 {
@@ -70,6 +78,8 @@ int ocicli_exec(const struct ocicli *rt, const struct nxc_backend_target *t,
 
         if (r == 0 && !pid_file)
                 r = nxc_oom(err);
+        if (r == 0)
+                r = check_process(rt, e->process, err);
         if (r == 0)
                 r = ocicli_document(e->process, &document, process, err);
         if (r == 0)

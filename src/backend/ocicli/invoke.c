@@ -229,6 +229,19 @@ static int not_there(const struct ocicli *rt, struct nxc_error *err)
         return r;
 }
 
+/* Its presence says that a runtime was or is at work here: remove looks for one that outlived us only then.
+ */
+static int make_root(const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        _cleanup_free_ char *root = nxc_path_join(t->state_dir, "rt");
+
+        if (!root)
+                return nxc_oom(err);
+        if (mkdir(root, 0700) < 0 && errno != EEXIST)
+                return nxc_fail(err, errno, "create '%s'", root);
+        return 0;
+}
+
 static int spawn(
         const struct ocicli_call *c, int stderr_fd, pid_t *ret_pid, int *ret_pidfd, struct nxc_error *err)
 {
@@ -246,6 +259,11 @@ static int spawn(
         r = make_environment(c, &child, &env, err);
         if (r < 0)
                 return r;
+        if (c->makes) {
+                r = make_root(c->t, err);
+                if (r < 0)
+                        return r;
+        }
         if (c->passes_stdio)
                 choose_stdio(c, fds, &null_fd, &empty_fd);
         /* The child completes it in its own copy of our memory. */

@@ -124,13 +124,16 @@ int ocicli_remove(
 {
         _cleanup_ocicli_record_ struct ocicli_record rec = { 0 };
         _cleanup_free_ char *dir = nxc_strf("%s/rt/%s", t->state_dir, t->id);
+        _cleanup_free_ char *root = nxc_path_join(t->state_dir, "rt");
         struct nxc_error why = { 0 };
         int r;
 
-        if (!dir)
+        if (!dir || !root)
                 return nxc_oom(err);
-        if (access(t->state_dir, F_OK) < 0 || is_foreign(rt, t))
+        if (is_foreign(rt, t))
                 return 0;
+        if (access(root, F_OK) < 0) /* none was at work here, or `run` ended as it should */
+                return remove_files(t, err);
         r = ocicli_record_load(rt, t, &rec, &why);
         if (r == -ENOENT) {
                 settle(rt, t);
