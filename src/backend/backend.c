@@ -1,7 +1,8 @@
 /* The checked calls: defaults for what a backend leaves out, in one place. */
-#include "backend/registry-internal.h"
+#include "backend/backend.h"
 
 #include "backend/kill-internal.h"
+#include "backend/registry-internal.h"
 
 #include <assert.h>
 

@@ -5,6 +5,7 @@
 #include "core/cleanup.h"
 #include "core/json.h"
 #include "image/image.h"
+#include "lifecycle/store.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,5 +1,6 @@
 /* mount and umount: an image's root, read-only, somewhere in the file system. */
 #include "cli/commands.h"
+#include "lifecycle/store.h"
 
 static int run_mount(struct nxc_call *call, struct nxc_error *err)
 {

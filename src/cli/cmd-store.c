@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "engine/engine.h"
 #include "image/image.h"
+#include "lifecycle/store.h"
 
 #include <stdio.h>
 

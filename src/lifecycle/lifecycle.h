@@ -129,22 +129,6 @@ int nxc_checkpoint(
 int nxc_restore(struct nxc_host *h, const struct nxc_create_opts *o, const struct nxc_backend_checkpoint *c,
         int *ret_code, struct nxc_error *err);
 
-/* mount IMAGE DIR: the image's root, read-only, until umount; images and layers in use so are kept by prune.
- */
-int nxc_image_mount(struct nxc_host *h, const char *image, const char *dir, struct nxc_error *err);
-int nxc_image_umount(struct nxc_host *h, const char *dir, struct nxc_error *err);
-/* rmi: takes a name away, or with the last one the image; InvalidState naming the container or mount that
- * uses it, unless force (which takes the name away only). */
-int nxc_image_remove(struct nxc_host *h, const char *image, bool force, struct nxc_error *err);
-
-struct nxc_prune_report {
-        size_t images, layers, containers; /* removed */
-        uint64_t bytes;
-};
-/* Removes what nothing uses: leftovers of killed commands, blobs and layers that no image, container or
- * mount reaches; all: also images that no container uses. */
-int nxc_prune(struct nxc_host *h, bool all, struct nxc_prune_report *ret, struct nxc_error *err);
-
 /* What this host offers, for `info`: versions, paths, kernel features, backends and storage drivers with
  * what each misses and how to get it. */
 int nxc_host_info(struct nxc_host *h, json_t **ret, struct nxc_error *err);

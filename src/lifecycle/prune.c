@@ -4,7 +4,6 @@
 
 #include "core/cleanup.h"
 #include "core/fs.h"
-#include "core/lock.h"
 #include "core/log.h"
 #include "core/path.h"
 #include "sys/mount.h"

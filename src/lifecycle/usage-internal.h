@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lifecycle/host-internal.h"
+#include "lifecycle/store.h"
 
 struct nxc_user_of_image {
         char *what;         /* "container ID", "mount at DIR" */
