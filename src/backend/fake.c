@@ -3,7 +3,8 @@
  * looks for nothing on the host, so that tests need no runtime and no root. */
 #include "backend/backend-ops.h"
 
-#include "backend/ocicli/ocicli-internal.h" /* the start time of a process */
+#include "backend/alive-internal.h"
+#include "core/cleanup.h"
 #include "core/debug.h"
 #include "core/fs.h"
 #include "core/path.h"
@@ -39,19 +40,13 @@ static int check_spec(const struct nxc_spec *spec, struct nxc_error *err)
         return injected("check_spec", err);
 }
 
-static int start_time_of(pid_t pid, char *ret_state, uint64_t *ret)
-{
-        _cleanup_free_ char *text = NULL;
-        char path[32];
-
-        snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-        if (nxc_read_file_at(AT_FDCWD, path, 4096, &text, NULL, NULL) < 0)
-                return -ESRCH;
-        return ocicli_parse_stat(text, ret_state, ret);
-}
+struct fake {
+        pid_t pid;
+        uint64_t start_time;
+};
 
 /* rt/fake: "PID START". */
-static int load(const struct nxc_backend_target *t, struct ocicli_record *ret)
+static int load(const struct nxc_backend_target *t, struct fake *ret)
 {
         _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/fake"), *text = NULL;
         unsigned long long start;
@@ -60,8 +55,13 @@ static int load(const struct nxc_backend_target *t, struct ocicli_record *ret)
         if (!path || nxc_read_file_at(AT_FDCWD, path, 64, &text, NULL, NULL) < 0 ||
                 sscanf(text, "%d %llu", &pid, &start) != 2)
                 return -ENOENT;
-        *ret = (struct ocicli_record){ .pid = pid, .start_time = start };
+        *ret = (struct fake){ .pid = pid, .start_time = start };
         return 0;
+}
+
+static bool is_alive(const struct fake *f)
+{
+        return nxc_is_alive(f->pid, f->start_time);
 }
 
 static void child(void) __attribute__((noreturn));
@@ -95,7 +95,7 @@ static int create(
                 return nxc_fail(err, errno, "start the fake container '%s'", t->id);
         if (pid == 0)
                 child();
-        r = start_time_of(pid, &state, &start);
+        r = nxc_stat_read(pid, &state, &start);
         snprintf(text, sizeof(text), "%d %llu", (int)pid, (unsigned long long)start);
         r = r < 0 ? nxc_fail(err, -r, "find the fake container '%s'", t->id)
                   : nxc_publish_at(fd, "fake", text, strlen(text), 0600, 0, err);
@@ -123,13 +123,13 @@ static bool has_mark(const struct nxc_backend_target *t, const char *name)
 
 static int status(const struct nxc_backend_target *t, struct nxc_backend_status *ret, struct nxc_error *err)
 {
-        struct ocicli_record rec;
+        struct fake rec;
         int r = injected("status", err);
 
         if (r < 0)
                 return r;
         *ret = (struct nxc_backend_status){ .status = NXC_STATUS_STOPPED };
-        if (load(t, &rec) < 0 || !ocicli_record_is_alive(&rec))
+        if (load(t, &rec) < 0 || !is_alive(&rec))
                 return 0;
         ret->pid = rec.pid;
         ret->status = has_mark(t, "paused")    ? NXC_STATUS_PAUSED
@@ -140,12 +140,12 @@ static int status(const struct nxc_backend_target *t, struct nxc_backend_status 
 
 static int kill_(const struct nxc_backend_target *t, int signal, bool all, struct nxc_error *err)
 {
-        struct ocicli_record rec;
+        struct fake rec;
         int r = injected("kill", err);
 
         if (r < 0)
                 return r;
-        if (load(t, &rec) < 0 || !ocicli_record_is_alive(&rec) || kill(rec.pid, signal) < 0)
+        if (load(t, &rec) < 0 || !is_alive(&rec) || kill(rec.pid, signal) < 0)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_STATE, 0, "container not running: %s", t->id);
         return 0;
 }
@@ -154,7 +154,7 @@ static int remove_(const struct nxc_backend_target *t, bool force, struct nxc_er
 {
         _cleanup_free_ char *dir = nxc_path_join(t->state_dir, "rt");
         _cleanup_close_ int pidfd = -EBADF;
-        struct ocicli_record rec;
+        struct fake rec;
         struct pollfd pf;
         int r = injected("remove", err);
 
@@ -164,7 +164,7 @@ static int remove_(const struct nxc_backend_target *t, bool force, struct nxc_er
                 return nxc_oom(err);
         if (load(t, &rec) == 0) {
                 pidfd = (int)syscall(SYS_pidfd_open, rec.pid, 0);
-                if (pidfd >= 0 && ocicli_record_is_alive(&rec))
+                if (pidfd >= 0 && is_alive(&rec))
                         kill(rec.pid, SIGKILL);
                 pf = (struct pollfd){ .fd = pidfd, .events = POLLIN };
                 if (pidfd >= 0)

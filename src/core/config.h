@@ -1,6 +1,7 @@
 /* The configuration: /etc/nexcage/nexcage.conf and conf.d/ *.conf beside it (INI, libinih), later files win.
- * NEXCAGE_CONFIG names another main file (then no conf.d). Every key is a row of the table in config.c; an unknown
- * section or key, or a bad value, is InvalidConfig with file and line; an unreadable file is ConfigError. */
+ * NEXCAGE_CONFIG names another main file (then no conf.d). Every key is a row of the table in config.c; an
+ * unknown section or key, or a bad value, is InvalidConfig with file and line; an unreadable file is
+ * ConfigError. */
 #pragma once
 
 #include "core/error.h"
@@ -14,12 +15,13 @@ struct nxc_config_route {
 };
 
 struct nxc_config {
-        char *runtime;        /* [runtime] default = auto */
-        char *storage;        /* [storage] driver = overlay */
-        char *root, *store;   /* [paths] root, store; or NULL: the built-in ones */
+        char *runtime;             /* [runtime] default = auto */
+        char *storage;             /* [storage] driver = overlay */
+        char *root, *store;        /* [paths] root, store; or NULL: the built-in ones */
         char *authfile, *cert_dir; /* [registry] authfile, cert_dir; or NULL */
-        struct nxc_strv insecure;  /* [registry] insecure = host[:port] ...: as --tls-verify=false for these */
-        bool hooks_continue;       /* [hooks] on_failure = abort | continue */
+        struct nxc_strv
+                insecure;    /* [registry] insecure = host[:port] ...: as --tls-verify=false for these */
+        bool hooks_continue; /* [hooks] on_failure = abort | continue */
         struct nxc_config_route *routes; /* [routes] PATTERN = RUNTIME, first match wins */
         size_t n_routes;
 };

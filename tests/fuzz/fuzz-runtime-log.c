@@ -1,4 +1,5 @@
 /* What a runtime wrote: its log and what we say of it, and a line of /proc/PID/stat. */
+#include "backend/alive-internal.h"
 #include "backend/ocicli/ocicli-internal.h"
 
 #include <stdlib.h>
@@ -29,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         nxc_error_reset(&err);
         if (ocicli_explain(&ocicli_runc, "create", "id", log.error, &err) >= 0 || !err.message[0])
                 abort();
-        ocicli_parse_stat(text, &state, &start);
+        nxc_stat_parse(text, &state, &start);
         ocicli_version_parse(text, &version);
         return 0;
 }

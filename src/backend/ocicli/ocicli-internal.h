@@ -120,7 +120,6 @@ int ocicli_record_load(const struct ocicli *rt, const struct nxc_backend_target 
 bool ocicli_record_is_alive(const struct ocicli_record *r);
 int ocicli_status(const struct ocicli *rt, const struct nxc_backend_target *t,
         struct nxc_backend_status *ret, struct nxc_error *err);
-int ocicli_parse_stat(const char *text, char *ret_state, uint64_t *ret_start);
 
 /* copy.c: what of the bundle is passed on */
 struct ocicli_copy {

@@ -1,6 +1,7 @@
 /* The state of a container without a child: the runtime's status file, /proc and the freezer. */
 #include "backend/ocicli/ocicli-internal.h"
 
+#include "backend/alive-internal.h"
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/process.h"
@@ -16,49 +17,9 @@ void ocicli_record_done(struct ocicli_record *r)
         nxc_strv_done(&r->cgroups);
 }
 
-/* "PID (COMM) STATE PPID ..."; the command may hold blanks and parentheses. */
-int ocicli_parse_stat(const char *text, char *ret_state, uint64_t *ret_start)
-{
-        const char *p = strrchr(text, ')');
-        char number[24];
-        size_t n;
-
-        if (!p || p[1] != ' ' || !p[2] || p[3] != ' ')
-                return -EINVAL;
-        *ret_state = p[2];
-        p += 4; /* at field 4 */
-        for (int field = 4; field < 22; field++) {
-                p = strchr(p, ' ');
-                if (!p)
-                        return -EINVAL;
-                p++;
-        }
-        n = strcspn(p, " \n");
-        if (n == 0 || n >= sizeof(number))
-                return -EINVAL;
-        memcpy(number, p, n);
-        number[n] = '\0';
-        return nxc_parse_u64(number, ret_start);
-}
-
 bool ocicli_record_is_alive(const struct ocicli_record *r)
 {
-        char path[32], text[1024], state;
-        _cleanup_close_ int fd = -EBADF;
-        uint64_t start;
-        ssize_t n;
-
-        if (r->pid <= 0)
-                return false;
-        snprintf(path, sizeof(path), "/proc/%d/stat", (int)r->pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-        if (n <= 0)
-                return false;
-        text[n] = '\0';
-        if (ocicli_parse_stat(text, &state, &start) < 0 || state == 'Z' || state == 'X')
-                return false;
-        return r->start_time == 0 || start == r->start_time;
+        return nxc_is_alive(r->pid, r->start_time);
 }
 
 /* The status file is not what we know: another version's. The runtime itself can still say. */

@@ -2,6 +2,7 @@
  * program is run. */
 #include "backend/ocicli/ocicli-internal.h"
 
+#include "backend/alive-internal.h"
 #include "core/json.h"
 
 #include <setjmp.h>
@@ -128,12 +129,12 @@ static void a_process_is_known_by_its_start(void **state)
         uint64_t start;
         char s;
 
-        assert_int_equal(ocicli_parse_stat(stat, &s, &start), 0);
+        assert_int_equal(nxc_stat_parse(stat, &s, &start), 0);
         assert_int_equal(s, 'Z');
         assert_int_equal(start, 101700);
-        assert_int_equal(ocicli_parse_stat("1 (x) S 1 2", &s, &start), -EINVAL);
-        assert_int_equal(ocicli_parse_stat("1 (x", &s, &start), -EINVAL);
-        assert_int_equal(ocicli_parse_stat("", &s, &start), -EINVAL);
+        assert_int_equal(nxc_stat_parse("1 (x) S 1 2", &s, &start), -EINVAL);
+        assert_int_equal(nxc_stat_parse("1 (x", &s, &start), -EINVAL);
+        assert_int_equal(nxc_stat_parse("", &s, &start), -EINVAL);
         assert_true(ocicli_record_is_alive(&us));
         us.start_time = 1;
         assert_false(ocicli_record_is_alive(&us));
