@@ -11,6 +11,22 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
+#if defined(__has_feature) /* clang's way to say what gcc says with __SANITIZE_THREAD__ */
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
+/* Passing layers by descriptor, by lowerdir+, and by mount(2) in a child that shares our memory, which
+ * ThreadSanitizer cannot follow. */
+static const char *const ways[][2] = {
+        { "1", "1" },
+        { "0", "1" },
+#if !defined(__SANITIZE_THREAD__)
+        { "0", "0" },
+#endif
+};
+
 struct store {
         struct temp_dir *t;
         struct nxc_layerfs *lfs;
@@ -386,7 +402,6 @@ static void check_composed(struct store *s, const struct nxc_digest *ids, const 
 
 static void test_compose(void **state)
 {
-        static const char *const ways[][2] = { { "1", "1" }, { "0", "1" }, { "0", "0" } };
         struct store *s = *state;
         struct nxc_digest ids[2], doubled[3];
 
@@ -432,7 +447,6 @@ static void test_opaque_root(void **state)
 
 static void test_many_layers(void **state)
 {
-        static const char *const ways[][2] = { { "1", "1" }, { "0", "1" }, { "0", "0" } };
         struct store *s = *state;
         _cleanup_free_ struct nxc_digest *ids = calloc(501, sizeof(*ids));
         struct nxc_layer_chain *chain;
