@@ -17,6 +17,8 @@
  * opaque; an x that comes after its whiteout takes its place, a directory being made opaque again.
  * ".wh..wh..opq" sets the opaque mark on the directory that it lies in, which need not have an entry yet.
  *
+ * Names: libarchive itself refuses PAX and GNU headers of more than 1 MiB; a name ends at a NUL.
+ *
  * Times of directories: making an entry in a directory changes its time. It is put back when the directory
  * is left, so that no list of all directories needs to be kept. */
 #include "layerfs/untar-internal.h"

@@ -500,6 +500,41 @@ static void test_missing_data(void **state)
         assert_non_null(strstr(err.message, "the archive ends within it"));
 }
 
+/* Headers that want gigabytes of memory are refused by libarchive, at 1 MiB; and a name ends at a NUL. */
+static void test_large_headers(void **state)
+{
+        static const char with_nul[] = "24 path=inside\0/../canary\n";
+        static const char *const keys[] = { "path=", "linkpath=", "comment=", "SCHILY.xattr.user.x=" };
+        struct temp_dir *t = *state;
+        struct nxc_untar_result result;
+        _cleanup_buf_ struct nxc_buf tar = { 0 };
+        struct nxc_error err = { 0 };
+
+        if (skip_unless_root())
+                return;
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(keys); i++) {
+                _cleanup_buf_ struct nxc_buf record = { 0 };
+
+                (void)!nxc_buf_puts(&record, keys[i]);
+                for (int k = 0; k < 2 << 20; k += 16)
+                        (void)!nxc_buf_puts(&record, "0123456789abcdef");
+                tar.len = 0;
+                nxc_error_reset(&err);
+                tar_add(&tar, &(struct tar_entry){ '0', "f", .pax = { record.data } });
+                tar_end(&tar);
+                assert_true(unpack_buf(t, &tar, &result, &err) < 0);
+                assert_int_equal(err.kind, NXC_ERR_INVALID_IMAGE);
+        }
+        tar.len = 0;
+        nxc_error_reset(&err);
+        tar_header(&tar, &(struct tar_entry){ 'x' }, 'x', "pax", sizeof(with_nul) - 1);
+        tar_data(&tar, with_nul, sizeof(with_nul) - 1);
+        tar_add(&tar, &(struct tar_entry){ '0', "f", "x" });
+        tar_end(&tar);
+        (void)!unpack_buf(t, &tar, &result, &err);
+        assert_canary(t);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -512,6 +547,7 @@ int main(void)
                 with_temp_dir(test_xattrs),
                 with_temp_dir(test_limits),
                 with_temp_dir(test_damaged),
+                with_temp_dir(test_large_headers),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
