@@ -206,10 +206,12 @@ assert_machine_unchanged()
 machine_list()
 {
         awk '{ print "mount", $5 }' /proc/self/mountinfo | sort
-        find "$NXC_ROOT" "$NXC_STORE" -xdev -printf 'file %p %y %m %U %s\n' | grep -av '/\.inflight d' |
+        # Lock files and the directories of both kinds of lock stay, as they must: see src/core/lock.h.
+        find "$NXC_ROOT" "$NXC_STORE" -xdev -printf 'file %p %y %m %U %s\n' |
+                grep -av -e '/\.inflight d' -e '/store/locks d' -e '/store/locks/pull-[0-9a-f]* f' |
                 sed -E 's/ d ([0-9]+ [0-9]+) [0-9]+$/ d \1/' | sort
-        # libpod_parent is podman's own, which it never removes.
-        find /sys/fs/cgroup -type d \( -fstype cgroup -o -fstype cgroup2 \) -printf 'cgroup %p\n' 2>/dev/null | grep -v libpod_parent | sort
+        # libpod_parent is podman's own, which it never removes. NXC_TEST_SHARED=1: others run containers here, too.
+        [ -n "${NXC_TEST_SHARED-}" ] || find /sys/fs/cgroup -type d \( -fstype cgroup -o -fstype cgroup2 \) -printf 'cgroup %p\n' 2>/dev/null | grep -v libpod_parent | sort
         losetup -a 2>/dev/null | sed 's/^/loop /'
         container_processes | sed 's/^/process /'
 }
@@ -220,12 +222,12 @@ container_processes()
         local pid ours
         ours=$(readlink /proc/self/ns/mnt)
         for pid in /proc/[0-9]*; do
-                case $(readlink "$pid/ns/mnt" 2>/dev/null) in
-                "" | "$ours") ;;
-                *) printf '%s %s\n' "${pid#/proc/}" "$(tr '\0' ' ' <"$pid/cmdline" 2>/dev/null)" ;;
+                case $(cat "$pid/comm" 2>/dev/null):$(readlink "$pid/ns/mnt" 2>/dev/null) in
+                nexcage:* | conmon:* | runc:* | crun:*) ;;
+                *: | *:"$ours") continue ;;
                 esac
+                printf '%s %s\n' "${pid#/proc/}" "$(tr '\0' ' ' <"$pid/cmdline" 2>/dev/null)"
         done
-        pgrep -a '^(nexcage|conmon|runc|crun)$' || true
 }
 
 # ---- registries

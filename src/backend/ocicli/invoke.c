@@ -103,7 +103,7 @@ int ocicli_call_init(struct ocicli_call *c, const struct ocicli *rt, const struc
                 r = ocicli_arg(c, "--log-format", "json", err);
         if (r == 0 && t->systemd_cgroup)
                 r = ocicli_arg(c, "--systemd-cgroup", NULL, err);
-        if (r == 0 && t->rootless)
+        if (r == 0 && t->rootless && c->rt->has_rootless)
                 r = ocicli_argf(c, err, "--rootless=%s", t->rootless);
         if (r == 0 && t->debug)
                 r = ocicli_arg(c, "--debug", NULL, err);

@@ -48,6 +48,7 @@ struct ocicli {
         bool refuses_hybrid;    /* of cgroups v1 and v2 (crun from 1.0 on) */
         bool owns_stdio;        /* gives its stdio's nodes to the container's user, /dev/null too (crun) */
         bool hooks_to_file;     /* a hook's stderr has to be sent to a file by annotation */
+        bool has_rootless;      /* --rootless; crun has none, and takes the word for its --root */
         bool has_ignore_paused; /* exec --ignore-paused */
         bool has_checkpoint;    /* in the version that Debian has */
 };

@@ -45,6 +45,7 @@ const struct ocicli ocicli_runc = {
         .status_file = "state.json",
         .parse_record = parse_record,
         .phrases = phrases,
+        .has_rootless = true,
         .has_ignore_paused = true,
         .has_checkpoint = true,
 };
