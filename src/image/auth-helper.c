@@ -2,6 +2,7 @@
  * for "nothing known" an exit code with a fixed sentence. */
 #include "image/auth-internal.h"
 
+#include "core/json.h"
 #include "core/process.h"
 #include "core/str.h"
 
@@ -44,7 +45,7 @@ static int read_answer(
         json_t *j = json_loadb(out->data ? out->data : "", out->len, JSON_REJECT_DUPLICATES, NULL);
         const char *user = json_string_value(json_object_get(j, "Username"));
         const char *secret = json_string_value(json_object_get(j, "Secret"));
-        bool complete = user && secret;
+        bool complete = user && secret, starved = nxc_json_starved();
 
         if (complete && nxc_streq(user, TOKEN_USER)) {
                 c.identity_token = strdup(secret);
@@ -54,10 +55,10 @@ static int read_answer(
         }
         nxc_json_wipe(j);
         json_decref(j);
-        if (!complete)
+        if (!complete && !starved)
                 return nxc_fail_kind(
                         err, NXC_ERR_CONFIG, 0, "%s did not answer with Username and Secret", program);
-        if (!nxc_credentials_are_set(&c)) {
+        if (starved || !nxc_credentials_are_set(&c)) {
                 nxc_credentials_done(&c);
                 return nxc_oom(err);
         }

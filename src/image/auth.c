@@ -2,6 +2,7 @@
 #include "image/auth.h"
 
 #include "core/fs.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/str.h"
 #include "image/auth-internal.h"
@@ -225,6 +226,11 @@ int nxc_auth_file_lookup(const char *text, size_t len, const char *what, bool le
 
         /* not nxc_json_parse: its message quotes the text near the fault, which may be a secret */
         doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+        if (nxc_json_starved()) {
+                nxc_json_wipe(doc);
+                json_decref(doc);
+                return nxc_oom(err);
+        }
         if (!doc)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_CONFIG, 0,
                         "parse %s: line %d, column %d: not valid JSON", what, je.line, je.column);

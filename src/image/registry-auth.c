@@ -153,7 +153,9 @@ static int take_token(struct nxc_registry *r, const struct nxc_http_response *re
                 life = TOKEN_MIN_LIFE_S;
         if (life > 24 * 3600)
                 life = 24 * 3600;
-        if (token && is_token(token))
+        if (nxc_json_starved())
+                result = nxc_oom(err);
+        else if (token && is_token(token))
                 result = set_authorization(
                         r, nxc_strf("Bearer %s", token), now_s() + life - TOKEN_MARGIN_S, err);
         else
