@@ -322,12 +322,17 @@ static int setup_root(void *arg, int report_fd, struct nxc_error *err)
         struct creation *k = arg;
         _cleanup_close_ int root = open(k->rootfs_mount, O_PATH | O_DIRECTORY | O_CLOEXEC), cwd = -EBADF;
         const char *dir = nxc_json_str(k->spec, "process.cwd");
+        const char *propagation = nxc_json_str(k->spec, "linux.rootfsPropagation");
         struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+        struct mount_attr hidden = { .propagation = propagation && strstr(propagation, "slave") ? MS_SLAVE : MS_PRIVATE };
         int r;
 
         umask(0022);
         if (root < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "open the container's root '%s'", k->rootfs_mount);
+        /* Nothing that is mounted in it may show on the host. */
+        if (syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH | AT_RECURSIVE, &hidden, sizeof(hidden)) < 0)
+                return nxc_fail_kind(err, NXC_ERR_LXC, errno, "set the propagation of the container's root");
         r = lxc_mounts_make(k->mounts, root, err);
         if (r == 0)
                 r = lxc_devices_make(k->spec, root, err);
@@ -437,7 +442,7 @@ static int create_steps(struct creation *k, struct nxc_error *err)
         if (r == 0)
                 r = make_plan(k, err);
         if (r == 0)
-                r = lxc_mounts_prepare(k->spec, k->t->bundle, &k->mounts, err);
+                r = lxc_mounts_prepare(k->spec, k->t->bundle, k->cgroup, &k->mounts, err);
         if (r == 0)
                 r = lxc_open_init(&k->init_fd, err);
         if (r == 0 && k->c->console_socket && json_is_true(nxc_json_get(k->spec, "process.terminal")))

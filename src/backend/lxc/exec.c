@@ -48,6 +48,8 @@ static int become_init(void *arg, int report_fd, struct nxc_error *err)
         for (int i = 0; i < N_FDS; i++)
                 if (moved[i] >= 0 && dup2(moved[i], number_of(x->e, i)) < 0)
                         return nxc_fail(err, errno, "pass on file descriptors");
+        for (int fd = 3; fd < 3 + x->e->preserve_fds; fd++)
+                fcntl(fd, F_SETFD, 0);
         snprintf(plan, sizeof(plan), "%d", number_of(x->e, FD_PLAN));
         snprintf(report, sizeof(report), "%d", number_of(x->e, FD_REPORT));
         syscall(SYS_execveat, number_of(x->e, FD_INIT), "", argv, none, AT_EMPTY_PATH);

@@ -74,10 +74,10 @@ static bool has_ended(int timeout_ms)
         return n > 0;
 }
 
-/* Our own process may be given any siginfo (rt_sigqueueinfo(2)). */
+/* A thread may queue only a negative code (rt_sigqueueinfo(2)); liblxc looks at the PID. */
 static void *watch(void *arg)
 {
-        siginfo_t si = { .si_signo = SIGCHLD, .si_code = CLD_EXITED };
+        siginfo_t si = { .si_signo = SIGCHLD, .si_code = SI_QUEUE };
 
         has_ended(-1);
         si.si_pid = init_pid;

@@ -130,7 +130,8 @@ int lxc_ns_of(pid_t pid);
 
 /* ---- setup.c, mounts.c, devices.c: the root, from inside the container's mount namespace */
 struct lxc_mounts; /* prepared on the host */
-int lxc_mounts_prepare(const json_t *spec, const char *bundle, struct lxc_mounts **ret, struct nxc_error *err);
+/* bundle: where relative sources begin; cgroup: the container's, for mounts of cgroups. Both borrowed. */
+int lxc_mounts_prepare(const json_t *spec, const char *bundle, const char *cgroup, struct lxc_mounts **ret, struct nxc_error *err);
 void lxc_mounts_free(struct lxc_mounts *m);
 int lxc_mounts_make(const struct lxc_mounts *m, int root_fd, struct nxc_error *err);
 int lxc_devices_make(const json_t *spec, int root_fd, struct nxc_error *err);

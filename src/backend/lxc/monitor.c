@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 /* Puts the descriptors on their numbers, and closes all others: a lock or a pipe of the caller's must not live as long as
@@ -31,6 +31,8 @@ static int arrange(struct lxc_monitor *m)
                         close(base + i);
                 else if (dup2(moved[i], base + i) < 0)
                         return -errno;
+        for (int fd = 3; fd < base; fd++) /* nxc_process_guard has closed them for children in general */
+                fcntl(fd, F_SETFD, 0);
         return syscall(SYS_close_range, base + n, ~0u, 0) < 0 ? -errno : 0;
 }
 
@@ -94,12 +96,13 @@ void lxc_monitor_run(struct lxc_monitor *m)
         size_t n = 0;
 
         setsid();
+        prctl(PR_SET_NAME, "lxc-monitor", 0, 0, 0);
         if (join_pid_namespace(m) < 0 || arrange(m) < 0 || set_stdio() < 0 || (c = configure(m)) == NULL)
                 _exit(1);
         for (size_t i = 0; i < NXC_ARRAY_SIZE(lever.close_fds); i++)
                 lever.close_fds[i] = -EBADF;
         for (int i = 0; i < LXC_MONITOR_FDS; i++)
-                if (i != LXC_FD_PID)
+                if (i != LXC_FD_PID && m->fds[i] >= 0) /* a number that is free is liblxc's by then */
                         lever.close_fds[n++] = lxc_monitor_number(m, i);
         lever.close_from = lxc_monitor_number(m, LXC_MONITOR_FDS);
         lever.close_to = lever.close_from + (int)m->n_paths;

@@ -114,6 +114,7 @@ struct lxc_mounts {
         size_t n;
         struct cgroup_hierarchy hierarchies[32];
         size_t n_hierarchies;
+        const char *cgroup; /* without a cgroup namespace: bound in place of the whole hierarchy; else NULL */
 };
 
 void lxc_mounts_free(struct lxc_mounts *m)
@@ -322,7 +323,7 @@ static int find_hierarchies(struct lxc_mounts *m, struct nxc_error *err)
         return 0;
 }
 
-int lxc_mounts_prepare(const json_t *spec, const char *bundle, struct lxc_mounts **ret, struct nxc_error *err)
+int lxc_mounts_prepare(const json_t *spec, const char *bundle, const char *cgroup, struct lxc_mounts **ret, struct nxc_error *err)
 {
         const json_t *list = json_object_get(spec, "mounts"), *j;
         struct lxc_mounts *m = calloc(1, sizeof(*m));
@@ -336,6 +337,7 @@ int lxc_mounts_prepare(const json_t *spec, const char *bundle, struct lxc_mounts
                 return nxc_oom(err);
         }
         m->n = json_array_size(list);
+        m->cgroup = lxc_ns_find(spec, "cgroup") ? NULL : cgroup;
         for (i = 0; i < m->n; i++)
                 m->v[i].tree_fd = -EBADF;
         r = find_hierarchies(m, err);
@@ -453,17 +455,40 @@ static int new_fs(const char *type, const char *source, const struct nxc_strv *d
         return *ret_fd < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, errno, "mount a file system of type '%s'", type) : 0;
 }
 
-static int mount_hierarchy(const struct cgroup_hierarchy *h, int tmpfs, uint64_t attributes, struct nxc_error *err)
+/* A hierarchy as the container may see it: from its cgroup namespace, or its own directory. */
+static int open_hierarchy(const struct lxc_mounts *all, const struct cgroup_hierarchy *h, uint64_t attributes, int *ret_fd,
+        struct nxc_error *err)
 {
         _cleanup_strv_ struct nxc_strv data = { 0 };
-        _cleanup_close_ int mnt = -EBADF, dir = -EBADF;
+        _cleanup_free_ char *path = NULL;
+        bool v2 = nxc_cgroup_mode() == NXC_CGROUP_V2;
+        struct mount_attr attr = { .attr_set = attributes, .attr_clr = attributes & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0 };
         int r;
 
-        if (h->controllers[0] && nxc_strv_add(&data, h->controllers) < 0)
+        if (!all->cgroup) {
+                if (h->controllers[0] && nxc_strv_add(&data, h->controllers) < 0)
+                        return nxc_oom(err);
+                if (nxc_starts_with(h->controllers, "name=") && nxc_strv_add(&data, "none") < 0)
+                        return nxc_oom(err);
+                return new_fs(h->controllers[0] ? "cgroup" : "cgroup2", "cgroup", &data, attributes, ret_fd, err);
+        }
+        path = nxc_strf("/sys/fs/cgroup/%s%s%s", v2 ? "" : h->name, v2 ? "" : "/", all->cgroup);
+        if (!path)
                 return nxc_oom(err);
-        if (nxc_starts_with(h->controllers, "name=") && nxc_strv_add(&data, "none") < 0)
-                return nxc_oom(err);
-        r = new_fs(h->controllers[0] ? "cgroup" : "cgroup2", "cgroup", &data, attributes, &mnt, err);
+        *ret_fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (*ret_fd < 0)
+                return nxc_fail_kind(err, NXC_ERR_LXC, errno, "open the container's cgroup '%s'", path);
+        attr.propagation = MS_PRIVATE;
+        r = set_attributes(*ret_fd, false, attr);
+        return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "set the options of cgroup '%s'", path) : 0;
+}
+
+static int mount_hierarchy(const struct lxc_mounts *all, const struct cgroup_hierarchy *h, int tmpfs, uint64_t attributes,
+        struct nxc_error *err)
+{
+        _cleanup_close_ int mnt = -EBADF, dir = -EBADF;
+        int r = open_hierarchy(all, h, attributes, &mnt, err);
+
         if (r < 0)
                 return r;
         if (mkdirat(tmpfs, h->name, 0755) < 0 || (dir = openat(tmpfs, h->name, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
@@ -471,7 +496,7 @@ static int mount_hierarchy(const struct cgroup_hierarchy *h, int tmpfs, uint64_t
         r = attach(mnt, dir);
         if (r < 0)
                 return nxc_fail(err, -r, "mount cgroup %s", h->name);
-        for (const char *comma = strchr(h->name, ','), *p = h->name; comma; p = comma + 1, comma = strchr(p, ',')) {
+        for (const char *p = h->name, *comma; (comma = strchr(p, ',')); p = comma + 1) {
                 _cleanup_free_ char *link = strndup(p, (size_t)(comma - p));
 
                 if (!link || (symlinkat(h->name, tmpfs, link) < 0 && errno != EEXIST))
@@ -480,27 +505,27 @@ static int mount_hierarchy(const struct cgroup_hierarchy *h, int tmpfs, uint64_t
         return 0;
 }
 
-/* v2: one file system. v1: a directory of all hierarchies, as on the host, seen from the container's cgroup namespace. */
+/* v2: one file system. v1: a directory of all hierarchies, as on the host. */
 static int mount_cgroups(const struct lxc_mounts *all, const struct one_mount *m, int target, struct nxc_error *err)
 {
-        struct nxc_strv none = { 0 };
+        static const struct cgroup_hierarchy v2 = { (char *)"", (char *)"" };
         _cleanup_strv_ struct nxc_strv mode = { 0 };
-        _cleanup_close_ int tmpfs = -EBADF, top = -EBADF;
+        _cleanup_close_ int tmpfs = -EBADF;
         int r;
 
         if (nxc_cgroup_mode() == NXC_CGROUP_V2) {
-                r = new_fs("cgroup2", "cgroup", &none, m->set, &tmpfs, err);
+                r = open_hierarchy(all, &v2, m->set, &tmpfs, err);
                 if (r == 0 && (r = attach(tmpfs, target)) < 0)
                         r = nxc_fail(err, -r, "mount '%s'", m->destination);
                 return r;
         }
         if (nxc_strv_add(&mode, "mode=755") < 0)
                 return nxc_oom(err);
-        r = new_fs("tmpfs", "tmpfs", &mode, (m->set & ~(uint64_t)MOUNT_ATTR_RDONLY) & ~(uint64_t)MOUNT_ATTR_RELATIME, &tmpfs, err);
+        r = new_fs("tmpfs", "tmpfs", &mode, m->set & ~(uint64_t)MOUNT_ATTR_RDONLY, &tmpfs, err);
         if (r == 0 && (r = attach(tmpfs, target)) < 0)
                 r = nxc_fail(err, -r, "mount '%s'", m->destination);
         for (size_t i = 0; r == 0 && i < all->n_hierarchies; i++)
-                r = mount_hierarchy(&all->hierarchies[i], tmpfs, m->set, err);
+                r = mount_hierarchy(all, &all->hierarchies[i], tmpfs, m->set, err);
         if (r == 0 && (m->set & MOUNT_ATTR_RDONLY) &&
                 (r = set_attributes(tmpfs, false, (struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY })) < 0)
                 r = nxc_fail(err, -r, "make '%s' read-only", m->destination);

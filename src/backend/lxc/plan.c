@@ -122,7 +122,8 @@ static void put_propagation(struct writer *w, const json_t *spec)
                 if (nxc_streq(table[i].name, name)) {
                         put_u32(w, 2);
                         put_text(w, "propagation");
-                        put_number(w, "%lx", table[i].flags);
+                        /* Of the root alone: what is mounted in it has its own. */
+                        put_number(w, "%lx", table[i].flags & ~(unsigned long)MS_REC);
                 }
 }
 

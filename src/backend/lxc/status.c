@@ -118,6 +118,19 @@ static int remove_files(const struct nxc_backend_target *t, struct nxc_error *er
         return r;
 }
 
+/* And the directories above that are empty then, below liblxc's own. */
+static void remove_lock(char *path)
+{
+        char *slash;
+
+        unlink(path);
+        while ((slash = strrchr(path, '/'))) {
+                *slash = '\0';
+                if (!nxc_starts_with(path, "/run/lxc/lock/") || rmdir(path) < 0)
+                        return;
+        }
+}
+
 int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error *err)
 {
         _cleanup_lxc_record_ struct lxc_record rec = { 0 };
@@ -134,6 +147,6 @@ int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error 
         end_monitor(&rec);
         ocicli_cgroups_clear(&rec.cgroups);
         if (rec.lock)
-                unlink(rec.lock);
+                remove_lock(rec.lock);
         return remove_files(t, err);
 }
