@@ -1,9 +1,9 @@
 /* nexcage-init: a container's first process until its program runs.
  *
- * It stands alone: static, no library of nexcage, and it knows no config.json. The runtime hands it a plan (plan.h) in a
- * sealed memory file and is itself run from one (execveat), so that nothing in the container can see it by a path or write
- * to it (CVE-2019-5736). What it reports goes to a descriptor that closes when the program is executed: the end of file
- * without words is success.
+ * It stands alone: static, no library of nexcage, and it knows no config.json. The runtime hands it a plan
+ * (plan.h) in a sealed memory file and is itself run from one (execveat), so that nothing in the container
+ * can see it by a path or write to it (CVE-2019-5736). What it reports goes to a descriptor that closes when
+ * the program is executed: the end of file without words is success.
  *
  *   nexcage-init hook FD            say that we are there, then wait to be told to go on
  *   nexcage-init run PLAN REPORT    carry out a plan
@@ -218,7 +218,8 @@ static void do_session(const struct verb_args *a)
 
 static void do_keyring(const struct verb_args *a)
 {
-        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, a->v[1]) < 0 && errno != ENOSYS && errno != EPERM)
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, a->v[1]) < 0 && errno != ENOSYS &&
+                errno != EPERM)
                 fail(errno, "join a new session keyring: %s", strerror(errno));
 }
 
@@ -278,13 +279,15 @@ static void enter_cwd(bool may_be_denied)
         if (chdir(wanted_cwd) < 0) {
                 if (may_be_denied && (errno == EACCES || errno == EPERM))
                         return;
-                fail(errno, "chdir to cwd (\"%s\") set in config.json failed: %s", wanted_cwd, strerror(errno));
+                fail(errno, "chdir to cwd (\"%s\") failed: %s", wanted_cwd, strerror(errno));
         }
-        /* A directory of the host, reached through a descriptor that leaked (CVE-2024-21626): the kernel says
+        /* A directory of the host, reached through a descriptor that leaked (CVE-2024-21626): the kernel
+         * says
          * "(unreachable)" then. */
         n = syscall(SYS_getcwd, text, sizeof(text));
         if (n < 0 || text[0] != '/')
-                fail(EPERM, "the current directory of cwd \"%s\" is outside of the container's root", wanted_cwd);
+                fail(EPERM, "the current directory of cwd \"%s\" is outside of the container's root",
+                        wanted_cwd);
         wanted_cwd = NULL;
 }
 
@@ -398,7 +401,8 @@ static void do_home(const struct verb_args *a)
                 return;
         text = malloc(PASSWD_MAX_BYTES + 1);
         fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        while (fd >= 0 && text && len < PASSWD_MAX_BYTES && (n = read(fd, text + len, PASSWD_MAX_BYTES - len)) > 0)
+        while (fd >= 0 && text && len < PASSWD_MAX_BYTES &&
+                (n = read(fd, text + len, PASSWD_MAX_BYTES - len)) > 0)
                 len += (size_t)n;
         if (fd >= 0)
                 close(fd);

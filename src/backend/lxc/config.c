@@ -1,7 +1,7 @@
 /* From config.json to liblxc's settings. Pure: nothing is looked up on the host.
  *
- * Every value goes to liblxc through its API, one key at a time, and may hold no control character: an image or a bundle
- * can set the value of a key that we name, never a key. */
+ * Every value goes to liblxc through its API, one key at a time, and may hold no control character: an image
+ * or a bundle can set the value of a key that we name, never a key. */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/json.h"
@@ -74,7 +74,8 @@ int lxc_items_add(struct lxc_items *items, struct nxc_error *err, const char *ke
         }
         if (nxc_has_control(key) || nxc_has_control(value))
                 return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
-                        "the value for liblxc's '%.64s' holds a control character", nxc_has_control(key) ? "?" : key);
+                        "the value for liblxc's '%.64s' holds a control character",
+                        nxc_has_control(key) ? "?" : key);
         if (items->n == items->cap) {
                 size_t cap = items->cap ? 2 * items->cap : 32;
                 struct lxc_item *v = reallocarray(items->v, cap, sizeof(*v));
@@ -114,11 +115,13 @@ int lxc_cgroup_path(const json_t *spec, const char *id, char **ret, struct nxc_e
         else
                 made = strdup(path);
         if (!made && path && strchr(path, ':') && !systemd_path(path))
-                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "linux.cgroupsPath '%s' is not slice:prefix:name", path);
+                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
+                        "linux.cgroupsPath '%s' is not slice:prefix:name", path);
         if (!made)
                 return nxc_oom(err);
         if (nxc_has_control(made) || strstr(made, "..") || strlen(made) > 1024)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "linux.cgroupsPath: not a path of cgroups");
+                return nxc_fail_kind(
+                        err, NXC_ERR_INVALID_SPEC, 0, "linux.cgroupsPath: not a path of cgroups");
         *ret = TAKE_PTR(made);
         return 0;
 }
@@ -139,7 +142,8 @@ static int add_namespaces(const json_t *spec, struct lxc_items *ret, struct nxc_
         }
         r = keep[0] ? lxc_items_add(ret, err, "lxc.namespace.keep", "%s", keep) : 0;
         if (r == 0)
-                r = lxc_items_add(ret, err, "lxc.net.0.type", "%s", net && !nxc_json_str(net, "path") ? "empty" : "none");
+                r = lxc_items_add(ret, err, "lxc.net.0.type", "%s",
+                        net && !nxc_json_str(net, "path") ? "empty" : "none");
         return r;
 }
 
@@ -163,7 +167,8 @@ static int add_time_offsets(const json_t *spec, struct lxc_items *ret, struct nx
 {
         static const struct {
                 const char *clock, *key;
-        } clocks[] = { { "boottime", "lxc.time.offset.boot" }, { "monotonic", "lxc.time.offset.monotonic" } };
+        } clocks[] = { { "boottime", "lxc.time.offset.boot" },
+                { "monotonic", "lxc.time.offset.monotonic" } };
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < NXC_ARRAY_SIZE(clocks); i++) {
@@ -192,7 +197,8 @@ static int add_resources(
         return r;
 }
 
-int lxc_config(const json_t *spec, const struct lxc_config_opts *o, struct lxc_items *ret, struct nxc_error *err)
+int lxc_config(
+        const json_t *spec, const struct lxc_config_opts *o, struct lxc_items *ret, struct nxc_error *err)
 {
         const char *hostname = nxc_json_str(spec, "hostname");
         const json_t *uts = lxc_ns_find(spec, "uts");

@@ -25,6 +25,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#define MONITOR_CGROUP "/nexcage.monitor/"
 #define LOG_TAIL_BYTES (256u << 10)
 
 struct creation {
@@ -70,9 +71,9 @@ static void creation_done(struct creation *k)
         nxc_closep(&k->null);
 }
 #define _cleanup_creation_ __attribute__((cleanup(creation_done)))
-#define CREATION_INIT                                                                                        \
-        {                                                                                                    \
-                .sync = { -EBADF, -EBADF }, .report = { -EBADF, -EBADF }, .pids = { -EBADF, -EBADF },        \
+#define CREATION_INIT                                                                                       \
+        {                                                                                                   \
+                .sync = { -EBADF, -EBADF }, .report = { -EBADF, -EBADF }, .pids = { -EBADF, -EBADF },       \
                 .listener = -EBADF, .console = -EBADF, .init_fd = -EBADF, .plan_fd = -EBADF, .null = -EBADF \
         }
 
@@ -108,12 +109,14 @@ static int open_namespaces(struct creation *k, struct nxc_error *err)
                         continue;
                 p->fd = open(path, O_RDONLY | O_CLOEXEC);
                 if (p->fd < 0)
-                        return nxc_fail_kind(err, NXC_ERR_LXC, errno, "open the %s namespace '%s'", type, path);
+                        return nxc_fail_kind(
+                                err, NXC_ERR_LXC, errno, "open the %s namespace '%s'", type, path);
                 p->flag = lxc_ns_flag(type);
                 p->type = type;
                 k->monitor.n_paths++;
                 if (ioctl(p->fd, _IO(0xb7, 0x3)) != p->flag) /* NS_GET_NSTYPE */
-                        return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "'%s' is no %s namespace", path, type);
+                        return nxc_fail_kind(
+                                err, NXC_ERR_INVALID_SPEC, 0, "'%s' is no %s namespace", path, type);
         }
         return 0;
 }
@@ -123,15 +126,16 @@ static int make_channels(struct creation *k, struct nxc_error *err)
         _cleanup_close_ int dir = open(k->rt, O_PATH | O_DIRECTORY | O_CLOEXEC);
         struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
-        if (dir < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, k->sync) < 0 || pipe2(k->report, O_CLOEXEC) < 0 ||
-                pipe2(k->pids, O_CLOEXEC) < 0)
+        if (dir < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, k->sync) < 0 ||
+                pipe2(k->report, O_CLOEXEC) < 0 || pipe2(k->pids, O_CLOEXEC) < 0)
                 return nxc_fail(err, errno, "make the channels to the container's init");
         k->null = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (k->null < 0)
                 return nxc_fail(err, errno, "open /dev/null");
         k->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/start", dir);
-        if (k->listener < 0 || bind(k->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(k->listener, 1) < 0)
+        if (k->listener < 0 || bind(k->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+                listen(k->listener, 1) < 0)
                 return nxc_fail(err, errno, "make the socket '%s/start'", k->rt);
         return 0;
 }
@@ -195,9 +199,11 @@ static int translate(struct creation *k, struct nxc_error *err)
 /* start, exec and delete need it: seccomp, and the hooks that are left. */
 static int save_spec(struct creation *k, struct nxc_error *err)
 {
-        _cleanup_free_ char *path = nxc_path_join(k->rt, "config.json"), *text = nxc_json_format(k->spec, false);
+        _cleanup_free_ char *path = nxc_path_join(k->rt, "config.json"),
+                            *text = nxc_json_format(k->spec, false);
 
-        return path && text ? nxc_publish_at(AT_FDCWD, path, text, strlen(text), 0600, 0, err) : nxc_oom(err);
+        return path && text ? nxc_publish_at(AT_FDCWD, path, text, strlen(text), 0600, 0, err)
+                            : nxc_oom(err);
 }
 
 /* ---- the monitor */
@@ -217,9 +223,11 @@ static int note_cgroups(struct creation *k, struct nxc_error *err)
                         continue;
                 r = nxc_strv_addf(&k->rec.cgroups, "/sys/fs/cgroup%s%s/%s", slash, name, k->cgroup);
                 if (r == 0)
-                        r = nxc_strv_addf(&k->rec.cgroups, "/sys/fs/cgroup%s%s/nexcage.monitor/%s", slash, name, k->t->id);
+                        r = nxc_strv_addf(&k->rec.cgroups, "/sys/fs/cgroup%s%s/nexcage.monitor/%s", slash,
+                                name, k->t->id);
                 if (r == 0)
-                        r = nxc_strv_addf(&k->rec.cgroups, "/sys/fs/cgroup%s%s/nexcage.monitor/%s.end", slash, name, k->t->id);
+                        r = nxc_strv_addf(&k->rec.cgroups, "/sys/fs/cgroup%s%s/nexcage.monitor/%s.end",
+                                slash, name, k->t->id);
                 if (v2)
                         break;
         }
@@ -262,7 +270,8 @@ static int start_monitor(struct creation *k, struct nxc_error *err)
         return lxc_record_save(k->t, &k->rec, err);
 }
 
-/* liblxc's own reason: the first error of its log, "prefix name date ERROR module - file:function:line - text". */
+/* liblxc's own reason: the first error of its log, "prefix name date ERROR module - file:function:line -
+ * text". */
 static int explain(struct creation *k, const char *doing, struct nxc_error *err)
 {
         _cleanup_free_ char *text = NULL;
@@ -278,7 +287,8 @@ static int explain(struct creation *k, const char *doing, struct nxc_error *err)
                         for (char *p = words; *p; p++)
                                 if ((unsigned char)*p < 0x20)
                                         *p = ' ';
-                        return nxc_fail_kind(err, NXC_ERR_LXC, 0, "%s '%s': liblxc: %s", doing, k->t->id, words + 3);
+                        return nxc_fail_kind(
+                                err, NXC_ERR_LXC, 0, "%s '%s': liblxc: %s", doing, k->t->id, words + 3);
                 }
         }
         return nxc_fail_kind(err, NXC_ERR_LXC, 0, "%s '%s': liblxc ended without a reason", doing, k->t->id);
@@ -315,6 +325,25 @@ static int await_hook(struct creation *k, struct nxc_error *err)
         return n == 1 ? 0 : explain(k, "start container", err);
 }
 
+/* Where they really are: liblxc begins at the cgroup of process 1. The container's come first in the record.
+ */
+static int look_at_cgroups(struct creation *k, struct nxc_error *err)
+{
+        _cleanup_strv_ struct nxc_strv monitor = { 0 };
+        int r;
+
+        nxc_strv_done(&k->rec.cgroups);
+        r = lxc_cgroups_of(k->init, NULL, &k->rec.cgroups, err);
+        if (r == 0)
+                r = lxc_cgroups_of(k->rec.monitor, NULL, &monitor, err);
+        for (size_t i = 0; r == 0 && i < monitor.n; i++)
+                if (strstr(monitor.v[i], MONITOR_CGROUP) &&
+                        (nxc_strv_add(&k->rec.cgroups, monitor.v[i]) < 0 ||
+                                nxc_strv_addf(&k->rec.cgroups, "%s.end", monitor.v[i]) < 0))
+                        r = nxc_oom(err);
+        return r == 0 ? lxc_record_save(k->t, &k->rec, err) : r;
+}
+
 /* ---- inside */
 
 static int setup_root(void *arg, int report_fd, struct nxc_error *err)
@@ -324,12 +353,15 @@ static int setup_root(void *arg, int report_fd, struct nxc_error *err)
         const char *dir = nxc_json_str(k->spec, "process.cwd");
         const char *propagation = nxc_json_str(k->spec, "linux.rootfsPropagation");
         struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-        struct mount_attr hidden = { .propagation = propagation && strstr(propagation, "slave") ? MS_SLAVE : MS_PRIVATE };
+        struct mount_attr hidden = {
+                .propagation = propagation && strstr(propagation, "slave") ? MS_SLAVE : MS_PRIVATE
+        };
         int r;
 
         umask(0022);
         if (root < 0)
-                return nxc_fail_kind(err, NXC_ERR_LXC, errno, "open the container's root '%s'", k->rootfs_mount);
+                return nxc_fail_kind(
+                        err, NXC_ERR_LXC, errno, "open the container's root '%s'", k->rootfs_mount);
         /* Nothing that is mounted in it may show on the host. */
         if (syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH | AT_RECURSIVE, &hidden, sizeof(hidden)) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "set the propagation of the container's root");
@@ -350,9 +382,9 @@ static int setup_root(void *arg, int report_fd, struct nxc_error *err)
 
 static json_t *hook_state(const struct creation *k, const char *status)
 {
-        return json_pack("{s:s?, s:s, s:s, s:i, s:s, s:O*}", "ociVersion", nxc_json_str(k->spec, "ociVersion"), "id", k->t->id,
-                "status", status, "pid", (int)k->init, "bundle", k->t->bundle, "annotations",
-                json_object_get(k->spec, "annotations"));
+        return json_pack("{s:s?, s:s, s:s, s:i, s:s, s:O*}", "ociVersion",
+                nxc_json_str(k->spec, "ociVersion"), "id", k->t->id, "status", status, "pid", (int)k->init,
+                "bundle", k->t->bundle, "annotations", json_object_get(k->spec, "annotations"));
 }
 
 static int run_hooks(const struct creation *k, enum nxc_hook_point point, struct nxc_error *err)
@@ -375,7 +407,10 @@ static int run_container_hooks(void *arg, int report_fd, struct nxc_error *err)
 static int inside(struct creation *k, int (*fn)(void *, int, struct nxc_error *), struct nxc_error *err)
 {
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, k->init, 0);
-        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(k->init), .paths = k->monitor.paths, .n_paths = k->monitor.n_paths };
+        struct lxc_enter e = { .pidfd = pidfd,
+                .flags = lxc_ns_of(k->init),
+                .paths = k->monitor.paths,
+                .n_paths = k->monitor.n_paths };
         struct lxc_entered child = LXC_ENTERED_INIT;
         int r;
 
@@ -425,7 +460,9 @@ static int finish(struct creation *k, struct nxc_error *err)
                 return explain(k, "start container", err);
         if (parent_of(k->init) != getpid())
                 return nxc_fail_kind(err, NXC_ERR_LXC, 0,
-                        "the init of container '%s' is liblxc's child, not ours: its exit status would be lost", k->t->id);
+                        "the init of container '%s' is liblxc's child, not ours: its exit status would be "
+                        "lost",
+                        k->t->id);
         r = lxc_apply_outside(k->init, json_object_get(k->spec, "process"), false, err);
         k->rec.pid = k->init;
         return r < 0 ? r : lxc_record_save(k->t, &k->rec, err);
@@ -442,7 +479,7 @@ static int create_steps(struct creation *k, struct nxc_error *err)
         if (r == 0)
                 r = make_plan(k, err);
         if (r == 0)
-                r = lxc_mounts_prepare(k->spec, k->t->bundle, k->cgroup, &k->mounts, err);
+                r = lxc_mounts_prepare(k->spec, k->t->bundle, &k->rec.cgroups, &k->mounts, err);
         if (r == 0)
                 r = lxc_open_init(&k->init_fd, err);
         if (r == 0 && k->c->console_socket && json_is_true(nxc_json_get(k->spec, "process.terminal")))
@@ -459,6 +496,8 @@ static int create_steps(struct creation *k, struct nxc_error *err)
                 r = await_init(k, err);
         if (r == 0)
                 r = await_hook(k, err);
+        if (r == 0)
+                r = look_at_cgroups(k, err);
         if (r == 0)
                 r = inside(k, setup_root, err);
         if (r == 0)
@@ -485,7 +524,8 @@ static void abandon(struct creation *k)
 }
 
 /* console: a socket of ours in place of one that is given by its path; or negative. */
-static int create(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int console, struct nxc_error *err)
+static int create(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int console,
+        struct nxc_error *err)
 {
         _cleanup_creation_ struct creation k = CREATION_INIT;
         int r;
@@ -495,14 +535,16 @@ static int create(const struct nxc_backend_target *t, const struct nxc_backend_c
         k.spec = nxc_spec_json(c->spec);
         k.keep_fds = k.monitor.keep_fds = c->preserve_fds;
         if (c->preserve_fds > 0 && !nxc_process_may_preserve(c->preserve_fds))
-                return nxc_fail_kind(err, NXC_ERR_USAGE, 0, "pass on %d file descriptors: 3 to %d are not all open",
-                        c->preserve_fds, 2 + c->preserve_fds);
+                return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                        "pass on %d file descriptors: 3 to %d are not all open", c->preserve_fds,
+                        2 + c->preserve_fds);
         if (console >= 0) {
                 k.console = fcntl(console, F_DUPFD_CLOEXEC, 3);
                 if (k.console < 0)
                         return nxc_fail(err, errno, "pass on the console");
         } else if (json_is_true(nxc_json_get(k.spec, "process.terminal")) && !c->console_socket) {
-                return nxc_fail_kind(err, NXC_ERR_USAGE, 0, "process.terminal is set: a --console-socket has to be given");
+                return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                        "process.terminal is set: a --console-socket has to be given");
         }
         r = create_steps(&k, err);
         if (r < 0)
@@ -525,8 +567,8 @@ static int publish_pid(const char *path, pid_t pid, struct nxc_error *err)
         return nxc_publish_at(AT_FDCWD, path, text, strlen(text), 0644, 0, err);
 }
 
-static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int master, int *ret_code,
-        struct nxc_error *err)
+static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int master,
+        int *ret_code, struct nxc_error *err)
 {
         struct nxc_backend_status st;
         int r = lxc_status(t, &st, err);
@@ -540,13 +582,15 @@ static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_b
         return r;
 }
 
-int lxc_run(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int *ret_code, struct nxc_error *err)
+int lxc_run(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int *ret_code,
+        struct nxc_error *err)
 {
         bool terminal = nxc_spec_terminal(c->spec) && !c->console_socket;
         int console[2] = { -EBADF, -EBADF }, master = -EBADF, r = 0;
 
         if (terminal && c->detach)
-                return nxc_fail_kind(err, NXC_ERR_USAGE, 0, "a terminal for a detached container needs a --console-socket");
+                return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                        "a terminal for a detached container needs a --console-socket");
         if (!c->detach && !c->no_subreaper)
                 prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         if (terminal && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) < 0)

@@ -1,5 +1,5 @@
-/* Devices, the usual links, what is masked and made read-only, and sysctls: done in the container's mount namespace before
- * its root changes. */
+/* Devices, the usual links, what is masked and made read-only, and sysctls: done in the container's mount
+ * namespace before its root changes. */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/fs.h"
@@ -46,14 +46,15 @@ static int bind_node(int dir, const char *name, const char *host, struct nxc_err
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "make the device '%s'", host);
         target = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (tree < 0 || target < 0 ||
-                syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                syscall(SYS_move_mount, tree, "", target, "",
+                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "bind the device '%s'", host);
         return 0;
 }
 
 /* What is in the way is the image's, and goes: a link, a file, a node of another number (CVE-2026-41579). */
-static int make_node(int dir, const char *name, mode_t mode, dev_t dev, uid_t uid, gid_t gid, const char *host,
-        struct nxc_error *err)
+static int make_node(int dir, const char *name, mode_t mode, dev_t dev, uid_t uid, gid_t gid,
+        const char *host, struct nxc_error *err)
 {
         struct stat st;
 
@@ -61,14 +62,16 @@ static int make_node(int dir, const char *name, mode_t mode, dev_t dev, uid_t ui
                 if ((st.st_mode & S_IFMT) == (mode & S_IFMT) && (S_ISFIFO(mode) || st.st_rdev == dev))
                         return 0;
                 if (unlinkat(dir, name, 0) < 0)
-                        return nxc_fail_kind(err, NXC_ERR_LXC, errno, "replace '%s' in the container's root", host);
+                        return nxc_fail_kind(
+                                err, NXC_ERR_LXC, errno, "replace '%s' in the container's root", host);
         }
         if (mknodat(dir, name, mode, dev) < 0) {
                 if (errno == EPERM)
                         return bind_node(dir, name, host, err);
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "make the device '%s'", host);
         }
-        if (fchmodat(dir, name, mode & 07777, 0) < 0 || fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fchmodat(dir, name, mode & 07777, 0) < 0 ||
+                fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "make the device '%s'", host);
         return 0;
 }
@@ -80,7 +83,8 @@ static int open_dev(int root_fd, int *ret_fd, struct nxc_error *err)
         if (fd == -ENOENT && mkdirat(root_fd, "dev", 0755) == 0)
                 fd = nxc_beneath_open(root_fd, "dev", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
         if (fd < 0)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, -fd, "open /dev in the container's root, which may be no link");
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, -fd,
+                        "open /dev in the container's root, which may be no link");
         *ret_fd = fd;
         return 0;
 }
@@ -93,8 +97,8 @@ static int make_defaults(const json_t *spec, int dev, struct nxc_error *err)
                 char host[32];
 
                 snprintf(host, sizeof(host), "/dev/%s", defaults[i].name);
-                r = make_node(dev, defaults[i].name, S_IFCHR | 0666, makedev(defaults[i].major, defaults[i].minor), 0, 0, host,
-                        err);
+                r = make_node(dev, defaults[i].name, S_IFCHR | 0666,
+                        makedev(defaults[i].major, defaults[i].minor), 0, 0, host, err);
         }
         for (size_t i = 0; r == 0 && i < NXC_ARRAY_SIZE(links); i++) {
                 if (symlinkat(links[i].target, dev, links[i].name) == 0 || errno == EEXIST)
@@ -124,11 +128,12 @@ static int make_device(const json_t *d, int root_fd, struct nxc_error *err)
                 r = -errno;
         if (r < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, -r, "open the directory of the device '%s'", path);
-        return make_node(dir, nxc_path_basename(clean), kind | (mode_t)(mode ? json_integer_value(mode) & 07777 : 0666),
+        return make_node(dir, nxc_path_basename(clean),
+                kind | (mode_t)(mode ? json_integer_value(mode) & 07777 : 0666),
                 makedev((unsigned)json_integer_value(json_object_get(d, "major")),
                         (unsigned)json_integer_value(json_object_get(d, "minor"))),
-                (uid_t)json_integer_value(json_object_get(d, "uid")), (gid_t)json_integer_value(json_object_get(d, "gid")), clean,
-                err);
+                (uid_t)json_integer_value(json_object_get(d, "uid")),
+                (gid_t)json_integer_value(json_object_get(d, "gid")), clean, err);
 }
 
 /* A /dev that is bound from the host is left as it is (as runc has it). */
@@ -145,7 +150,8 @@ static bool has_own_dev(const json_t *spec)
                         continue;
                 bound |= nxc_streq(nxc_json_str(m, "type"), "bind");
                 json_array_foreach (json_object_get(m, "options"), k, option)
-                        bound |= nxc_streq(json_string_value(option), "bind") || nxc_streq(json_string_value(option), "rbind");
+                        bound |= nxc_streq(json_string_value(option), "bind") ||
+                                 nxc_streq(json_string_value(option), "rbind");
         }
         return !bound;
 }
@@ -175,12 +181,14 @@ int lxc_devices_make(const json_t *spec, int root_fd, struct nxc_error *err)
 
 static int attach(int tree, int target, const char *path, struct nxc_error *err)
 {
-        if (syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        if (syscall(SYS_move_mount, tree, "", target, "",
+                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "cover '%s'", path);
         return 0;
 }
 
-/* The host's null device, by a path of the host that no container can change; and still looked at (CVE-2025-31133). */
+/* The host's null device, by a path of the host that no container can change; and still looked at
+ * (CVE-2025-31133). */
 static int clone_null(int *ret_fd, struct nxc_error *err)
 {
         int fd = (int)syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -225,8 +233,10 @@ static int make_read_only(int root_fd, const char *path, struct nxc_error *err)
         if (target == -ENOENT || target == -ENOTDIR)
                 return 0;
         if (target >= 0)
-                tree = (int)syscall(SYS_open_tree, target, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+                tree = (int)syscall(SYS_open_tree, target, "",
+                        AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (tree < 0 ||
+                syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "make '%s' read-only", path);
         return attach(tree, target, path, err);
 }
@@ -246,7 +256,8 @@ int lxc_paths_cover(const json_t *spec, int root_fd, struct nxc_error *err)
         return r;
 }
 
-/* ---- sysctls: in a procfs of our own, whose keys are those of our namespaces (the spec's table knows which may be set) */
+/* ---- sysctls: in a procfs of our own, whose keys are those of our namespaces (the spec's table knows which
+ * may be set) */
 
 static int set_sysctl(int proc, const char *key, const char *value, struct nxc_error *err)
 {

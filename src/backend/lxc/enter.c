@@ -1,14 +1,15 @@
 /* Children of ours in a container's namespaces, and what they report.
  *
- * Two forks: the first process joins (the PID namespace is joined for children only), the second, made with CLONE_PARENT, is
- * our child and lives in all of them. Nothing of the container is opened by a path for it: the namespaces come from a
- * pidfd. */
+ * Two forks: the first process joins (the PID namespace is joined for children only), the second, made with
+ * CLONE_PARENT, is our child and lives in all of them. Nothing of the container is opened by a path for it:
+ * the namespaces come from a pidfd. */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
 #include "init/plan.h"
+#include "sys/cgroup.h"
 
 #include <fcntl.h>
 #include <linux/ioprio.h>
@@ -86,11 +87,41 @@ int lxc_report_read(int fd, struct nxc_error *err)
         for (char *p = report.text; *p; p++)
                 if ((unsigned char)*p < 0x20 || *p == 0x7f)
                         *p = ' ';
-        nxc_fail_kind(err, report.kind > 0 && report.kind < _NXC_ERR_MAX ? (enum nxc_error_kind)report.kind : NXC_ERR_LXC,
+        nxc_fail_kind(err,
+                report.kind > 0 && report.kind < _NXC_ERR_MAX ? (enum nxc_error_kind)report.kind
+                                                              : NXC_ERR_LXC,
                 0, "%s", report.text);
         if (err && report.errnum > 0)
                 err->errnum = report.errnum; /* the text has its words */
         return report.errnum > 0 ? -report.errnum : -EINVAL;
+}
+
+int lxc_cgroups_of(pid_t init, const char *below, struct nxc_strv *ret, struct nxc_error *err)
+{
+        char path[64], line[4096];
+        _cleanup_fclose_ FILE *f = NULL;
+
+        snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)init);
+        f = fopen(path, "re");
+        while (f && fgets(line, sizeof(line), f)) {
+                char *list = strchr(line, ':'), *dir = list ? strchr(list + 1, ':') : NULL;
+                const char *top = "/sys/fs/cgroup", *rest;
+                int r;
+
+                if (!dir)
+                        continue;
+                *dir++ = '\0';
+                dir[strcspn(dir, "\n")] = '\0';
+                list++;
+                rest = nxc_starts_with(list, "name=") ? list + 5 : list;
+                if (!*rest && nxc_cgroup_mode() != NXC_CGROUP_V2)
+                        rest = "unified";
+                r = nxc_strv_addf(ret, "%s%s%s%s%s%s", top, *rest ? "/" : "", rest, dir, below ? "/" : "",
+                        below ? below : "");
+                if (r < 0)
+                        return nxc_oom(err);
+        }
+        return 0;
 }
 
 static int join_cgroup(const char *dir, pid_t pid)
@@ -171,8 +202,8 @@ static void reap(pid_t pid)
                 ;
 }
 
-int lxc_enter(const struct lxc_enter *e, int (*fn)(void *arg, int report_fd, struct nxc_error *err), void *arg,
-        struct lxc_entered *ret, struct nxc_error *err)
+int lxc_enter(const struct lxc_enter *e, int (*fn)(void *arg, int report_fd, struct nxc_error *err),
+        void *arg, struct lxc_entered *ret, struct nxc_error *err)
 {
         int go[2] = { -EBADF, -EBADF }, report[2] = { -EBADF, -EBADF }, pids[2] = { -EBADF, -EBADF };
         struct child c = { .e = e, .fn = fn, .arg = arg };
@@ -204,7 +235,8 @@ int lxc_enter(const struct lxc_enter *e, int (*fn)(void *arg, int report_fd, str
         if (read(pids[0], &pid, sizeof(pid)) != sizeof(pid)) {
                 r = lxc_report_read(report[0], err);
                 if (r >= 0)
-                        r = nxc_fail_kind(err, NXC_ERR_LXC, 0, "join the container: the helper process ended");
+                        r = nxc_fail_kind(
+                                err, NXC_ERR_LXC, 0, "join the container: the helper process ended");
                 goto out;
         }
         ret->pid = (pid_t)pid;
@@ -274,7 +306,8 @@ static int set_rlimit(pid_t pid, const json_t *limit, struct nxc_error *err)
                         return nxc_fail(err, errno, "set %s", type);
                 return 0;
         }
-        return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "process.rlimits: unknown '%s'", type ? type : "");
+        return nxc_fail_kind(
+                err, NXC_ERR_INVALID_SPEC, 0, "process.rlimits: unknown '%s'", type ? type : "");
 }
 
 static int set_oom_score(pid_t pid, const json_t *value, struct nxc_error *err)
@@ -309,11 +342,11 @@ struct scheduling {
 
 static int set_scheduler(pid_t pid, const json_t *s, struct nxc_error *err)
 {
-        static const char *const policies[] = { "SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO",
-                "SCHED_IDLE", "SCHED_DEADLINE", NULL };
-        static const char *const flags[] = { "SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", "SCHED_FLAG_DL_OVERRUN",
-                "SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_KEEP_PARAMS", "SCHED_FLAG_UTIL_CLAMP_MIN",
-                "SCHED_FLAG_UTIL_CLAMP_MAX", NULL };
+        static const char *const policies[] = { "SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH",
+                "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE", NULL };
+        static const char *const flags[] = { "SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM",
+                "SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_KEEP_PARAMS",
+                "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX", NULL };
         struct scheduling attr = { .size = sizeof(attr) };
         const json_t *flag;
         size_t i;
@@ -336,7 +369,8 @@ static int set_scheduler(pid_t pid, const json_t *s, struct nxc_error *err)
 
 static int set_io_priority(pid_t pid, const json_t *p, struct nxc_error *err)
 {
-        static const char *const classes[] = { "", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE", NULL };
+        static const char *const classes[] = { "", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE",
+                NULL };
         int class = value_in(classes, nxc_json_str(p, "class"));
         int level = (int)json_integer_value(json_object_get(p, "priority"));
 
@@ -353,7 +387,8 @@ static int set_affinity(pid_t pid, const char *list, struct nxc_error *err)
         CPU_ZERO(&set);
         for (const char *p = list; *p;) {
                 char *end;
-                unsigned long from = strtoul(p, &end, 10), to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
+                unsigned long from = strtoul(p, &end, 10),
+                              to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
 
                 for (; from <= to && from < CPU_SETSIZE; from++)
                         CPU_SET(from, &set);

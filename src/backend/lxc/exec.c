@@ -1,5 +1,5 @@
-/* exec: one more process. It joins the container by a pidfd, gets a terminal of its own, and is made by nexcage-init as the
- * container's first was. Nothing of the container's files is read for it. */
+/* exec: one more process. It joins the container by a pidfd, gets a terminal of its own, and is made by
+ * nexcage-init as the container's first was. Nothing of the container's files is read for it. */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/fs.h"
@@ -34,12 +34,14 @@ static int become_init(void *arg, int report_fd, struct nxc_error *err)
 {
         struct execution *x = arg;
         char plan[16], report[16];
-        char *argv[] = { (char[]){ "nexcage-init" }, (char[]){ "run" }, plan, report, NULL }, *none[] = { NULL };
+        char *argv[] = { (char[]){ "nexcage-init" }, (char[]){ "run" }, plan, report, NULL },
+             *none[] = { NULL };
         int moved[N_FDS], stdio[3];
 
         x->fds[FD_REPORT] = report_fd;
         for (int i = 0; i < N_FDS; i++)
-                moved[i] = x->fds[i] < 0 ? -EBADF : fcntl(x->fds[i], F_DUPFD_CLOEXEC, number_of(x->e, N_FDS));
+                moved[i] = x->fds[i] < 0 ? -EBADF
+                                         : fcntl(x->fds[i], F_DUPFD_CLOEXEC, number_of(x->e, N_FDS));
         for (int i = 0; i < 3; i++)
                 stdio[i] = fcntl(x->e->stdio[i], F_DUPFD_CLOEXEC, number_of(x->e, N_FDS));
         for (int i = 0; i < 3; i++)
@@ -66,9 +68,11 @@ static uint64_t bounding_set(void)
         return set;
 }
 
-static int make_plan(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_fd, struct nxc_error *err)
+static int make_plan(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_fd,
+        struct nxc_error *err)
 {
-        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json"), *keyring = nxc_strf("_ses.%s", t->id);
+        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json"),
+                            *keyring = nxc_strf("_ses.%s", t->id);
         _cleanup_buf_ struct nxc_buf plan = { 0 };
         _cleanup_json_ json_t *spec = NULL;
         _cleanup_free_ void *program = NULL;
@@ -79,7 +83,8 @@ static int make_plan(const struct nxc_backend_target *t, const struct nxc_backen
                 .console_fd = number_of(e, FD_CONSOLE),
                 .keep_fds = e->preserve_fds,
                 .available_caps = bounding_set() };
-        int r = path && keyring ? nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err) : nxc_oom(err);
+        int r = path && keyring ? nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err)
+                                : nxc_oom(err);
 
         if (r < 0)
                 return r;
@@ -91,34 +96,6 @@ static int make_plan(const struct nxc_backend_target *t, const struct nxc_backen
         if (r == 0)
                 r = lxc_plan(&o, &plan, err);
         return r < 0 ? r : lxc_seal_plan(&plan, ret_fd, err);
-}
-
-/* The cgroups that the container is in, now; or with --cgroup one below them. */
-static int find_cgroups(pid_t init, const char *below, struct nxc_strv *ret, struct nxc_error *err)
-{
-        char path[64], line[4096];
-        _cleanup_fclose_ FILE *f = NULL;
-
-        snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)init);
-        f = fopen(path, "re");
-        while (f && fgets(line, sizeof(line), f)) {
-                char *list = strchr(line, ':'), *dir = list ? strchr(list + 1, ':') : NULL, *rest;
-                const char *top = "/sys/fs/cgroup";
-                int r;
-
-                if (!dir)
-                        continue;
-                *dir++ = '\0';
-                dir[strcspn(dir, "\n")] = '\0';
-                list++;
-                rest = nxc_starts_with(list, "name=") ? list + 5 : list;
-                if (!*rest && nxc_cgroup_mode() != NXC_CGROUP_V2)
-                        rest = (char[]){ "unified" };
-                r = nxc_strv_addf(ret, "%s%s%s%s%s%s", top, *rest ? "/" : "", rest, dir, below ? "/" : "", below ? below : "");
-                if (r < 0)
-                        return nxc_oom(err);
-        }
-        return 0;
 }
 
 static int publish_pid(const char *path, pid_t pid, struct nxc_error *err)
@@ -149,7 +126,8 @@ static int open_terminal(const struct nxc_backend_exec *e, struct terminal *ret,
         if (e->console_socket)
                 return lxc_connect(e->console_socket, &ret->theirs, err);
         if (e->detach)
-                return nxc_fail_kind(err, NXC_ERR_USAGE, 0, "a terminal for a detached process needs a --console-socket");
+                return nxc_fail_kind(
+                        err, NXC_ERR_USAGE, 0, "a terminal for a detached process needs a --console-socket");
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return nxc_fail(err, errno, "make a channel for the terminal");
         ret->ours = pair[0];
@@ -157,7 +135,8 @@ static int open_terminal(const struct nxc_backend_exec *e, struct terminal *ret,
         return 0;
 }
 
-static int check(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, pid_t *ret_init, struct nxc_error *err)
+static int check(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, pid_t *ret_init,
+        struct nxc_error *err)
 {
         _cleanup_json_ json_t *doc = json_pack("{s:O}", "process", e->process);
         struct nxc_backend_status st;
@@ -172,14 +151,15 @@ static int check(const struct nxc_backend_target *t, const struct nxc_backend_ex
         if (st.status == NXC_STATUS_PAUSED && !e->ignore_paused)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_STATE, 0, "container paused: %s", t->id);
         if (e->preserve_fds > 0 && !nxc_process_may_preserve(e->preserve_fds))
-                return nxc_fail_kind(err, NXC_ERR_USAGE, 0, "pass on %d file descriptors: 3 to %d are not all open",
-                        e->preserve_fds, 2 + e->preserve_fds);
+                return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                        "pass on %d file descriptors: 3 to %d are not all open", e->preserve_fds,
+                        2 + e->preserve_fds);
         *ret_init = st.pid;
         return 0;
 }
 
-static int start_process(const struct nxc_backend_exec *e, pid_t init, const struct nxc_strv *cgroups, struct execution *x,
-        struct lxc_entered *child, struct nxc_error *err)
+static int start_process(const struct nxc_backend_exec *e, pid_t init, const struct nxc_strv *cgroups,
+        struct execution *x, struct lxc_entered *child, struct nxc_error *err)
 {
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, init, 0);
         struct lxc_enter enter = { .pidfd = pidfd, .flags = lxc_ns_of(init), .cgroups = cgroups };
@@ -193,7 +173,8 @@ static int start_process(const struct nxc_backend_exec *e, pid_t init, const str
         return lxc_apply_outside(child->pid, e->process, true, err);
 }
 
-int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_code, struct nxc_error *err)
+int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_code,
+        struct nxc_error *err)
 {
         struct execution x = { .e = e, .fds = { -EBADF, -EBADF, -EBADF, -EBADF } };
         struct terminal term = { -EBADF, -EBADF, -EBADF };
@@ -210,7 +191,7 @@ int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *
         if (r == 0)
                 r = lxc_open_init(&x.fds[FD_INIT], err);
         if (r == 0)
-                r = find_cgroups(init, e->cgroup, &cgroups, err);
+                r = lxc_cgroups_of(init, e->cgroup, &cgroups, err);
         if (r == 0)
                 r = start_process(e, init, &cgroups, &x, &child, err);
         nxc_closep(&term.theirs);

@@ -37,8 +37,8 @@ static int open_program(char *path, size_t size)
         return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* A copy: what the container's first process executes can then be reached by nobody. It is gone when that has become the
- * program. */
+/* A copy: what the container's first process executes can then be reached by nobody. It is gone when that
+ * has become the program. */
 int lxc_open_init(int *ret_fd, struct nxc_error *err)
 {
         char path[PATH_MAX];
@@ -47,7 +47,8 @@ int lxc_open_init(int *ret_fd, struct nxc_error *err)
         ssize_t n;
 
         if (from < 0 || fstat(from, &st) < 0)
-                return nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, errno, "open nexcage's own '%s'", path);
+                return nxc_fail_kind(
+                        err, NXC_ERR_RUNTIME_NOT_AVAILABLE, errno, "open nexcage's own '%s'", path);
         if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > INIT_MAX_BYTES)
                 return nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "'%s' is no program", path);
         fd = memfd_create("nexcage-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -70,7 +71,8 @@ int lxc_seal_plan(const struct nxc_buf *plan, int *ret_fd, struct nxc_error *err
         int r;
 
         if (plan->len > NXC_PLAN_MAX_BYTES)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "the process of config.json is too large");
+                return nxc_fail_kind(
+                        err, NXC_ERR_INVALID_SPEC, 0, "the process of config.json is too large");
         if (fd < 0)
                 return nxc_fail(err, errno, "make a memory file for the plan");
         r = nxc_write_all(fd, plan->data, plan->len);

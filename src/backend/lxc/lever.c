@@ -1,14 +1,15 @@
-/* In liblxc's monitor these functions stand in front of libc's (the module is opened with RTLD_DEEPBIND, so its symbols
- * come first for liblxc, and for nobody else in the process).
+/* In liblxc's monitor these functions stand in front of libc's (the module is opened with RTLD_DEEPBIND, so
+ * its symbols come first for liblxc, and for nobody else in the process).
  *
- * - syscall: liblxc clones the init with clone3 (or clone). CLONE_PARENT makes the init a child of the process that
- *   called create, and so in the end of the engine, which alone gets its true exit status.
- * - waitid, waitpid: the monitor has no such child then. A pidfd answers in their place that it has ended; a thread queues
- *   the SIGCHLD that liblxc's loop waits for.
- * - execvp: the init is executed from a memory file, by descriptor: no path of the container is used or shown.
+ * - syscall: liblxc clones the init with clone3 (or clone). CLONE_PARENT makes the init a child of the
+ * process that called create, and so in the end of the engine, which alone gets its true exit status.
+ * - waitid, waitpid: the monitor has no such child then. A pidfd answers in their place that it has ended; a
+ * thread queues the SIGCHLD that liblxc's loop waits for.
+ * - execvp: the init is executed from a memory file, by descriptor: no path of the container is used or
+ * shown.
  *
- * Outside of the monitor they pass everything on. Where liblxc should not call one of them any more, create sees that the
- * init is not its child and fails. */
+ * Outside of the monitor they pass everything on. Where liblxc should not call one of them any more, create
+ * sees that the init is not its child and fails. */
 #include "backend/lxc/lxc-internal.h"
 
 #include <dlfcn.h>
@@ -85,8 +86,8 @@ static void *watch(void *arg)
         return NULL;
 }
 
-/* In the monitor, after the init was made. What belongs to the container alone is closed: whoever reads its output must
- * see the end of it. */
+/* In the monitor, after the init was made. What belongs to the container alone is closed: whoever reads its
+ * output must see the end of it. */
 static void init_was_cloned(pid_t pid)
 {
         int saved = errno;

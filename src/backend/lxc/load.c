@@ -1,4 +1,5 @@
-/* The lxc backend as the program has it: what needs liblxc is in a module, opened when it is first asked for. It stays open.
+/* The lxc backend as the program has it: what needs liblxc is in a module, opened when it is first asked
+ * for. It stays open.
  *
  * RTLD_DEEPBIND: for liblxc, functions of the module come before libc's (see lever.c). */
 #include "backend/lxc/lxc-record-internal.h"
@@ -42,10 +43,13 @@ static int fail_to_load(const char *path, const char *why, struct nxc_error *err
                 r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0,
                         "runtime 'lxc' is not installed: there is no '%s'", path);
         else if (why && strstr(why, "liblxc"))
-                r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "runtime 'lxc' needs liblxc: %s", why);
+                r = nxc_fail_kind(
+                        err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "runtime 'lxc' needs liblxc: %s", why);
         else
-                r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "load '%s': %s", path, why ? why : "no such symbol");
-        nxc_error_hint(err, INSTALL_HINT "%s", access(path, F_OK) < 0 ? ", and nexcage's module for it (built with liblxc-dev)" : "");
+                r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "load '%s': %s", path,
+                        why ? why : "no such symbol");
+        nxc_error_hint(err, INSTALL_HINT "%s",
+                access(path, F_OK) < 0 ? ", and nexcage's module for it (built with liblxc-dev)" : "");
         return r;
 }
 
@@ -66,16 +70,16 @@ static int load(const struct nxc_backend_ops **ret, struct nxc_error *err)
         if (!ops)
                 return fail_to_load(path, dlerror(), err);
         if (ops->abi != NXC_BACKEND_ABI)
-                return nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "load '%s': it has ABI %d, not %d", path, ops->abi,
-                        NXC_BACKEND_ABI);
+                return nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0,
+                        "load '%s': it has ABI %d, not %d", path, ops->abi, NXC_BACKEND_ABI);
         *ret = loaded = ops;
         return 0;
 }
 
-#define FORWARD(operation, ...)                              \
-        do {                                                 \
-                const struct nxc_backend_ops *ops_;          \
-                int r_ = load(&ops_, err);                   \
+#define FORWARD(operation, ...)                                    \
+        do {                                                       \
+                const struct nxc_backend_ops *ops_;                \
+                int r_ = load(&ops_, err);                         \
                 return r_ < 0 ? r_ : ops_->operation(__VA_ARGS__); \
         } while (0)
 
@@ -89,13 +93,14 @@ static int check_spec(const struct nxc_spec *spec, struct nxc_error *err)
         FORWARD(check_spec, spec, err);
 }
 
-static int create(const struct nxc_backend_target *t, const struct nxc_backend_create *c, struct nxc_error *err)
+static int create(
+        const struct nxc_backend_target *t, const struct nxc_backend_create *c, struct nxc_error *err)
 {
         FORWARD(create, t, c, err);
 }
 
-static int run(
-        const struct nxc_backend_target *t, const struct nxc_backend_create *c, int *ret_code, struct nxc_error *err)
+static int run(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int *ret_code,
+        struct nxc_error *err)
 {
         FORWARD(run, t, c, ret_code, err);
 }
@@ -105,7 +110,8 @@ static int start(const struct nxc_backend_target *t, struct nxc_error *err)
         FORWARD(start, t, err);
 }
 
-static int exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_code, struct nxc_error *err)
+static int exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_code,
+        struct nxc_error *err)
 {
         FORWARD(exec, t, e, ret_code, err);
 }

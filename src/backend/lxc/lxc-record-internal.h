@@ -1,5 +1,5 @@
-/* What of a container on LXC is known without liblxc: its record, its state, its end. Linked into the program, so that
- * state, kill, list and delete load nothing. */
+/* What of a container on LXC is known without liblxc: its record, its state, its end. Linked into the
+ * program, so that state, kill, list and delete load nothing. */
 #pragma once
 
 #include "backend/backend-ops.h"
@@ -10,10 +10,10 @@
 #define LXC_START "rt/start" /* the socket on which the init waits; gone once it was started */
 
 struct lxc_record {
-        pid_t pid, monitor;              /* 0: none yet */
-        uint64_t start, monitor_start;   /* field 22 of /proc/PID/stat */
-        struct nxc_strv cgroups;         /* absolute directories: the container's, the monitor's, its last refuge */
-        char *lock;                      /* liblxc's lock file, or NULL */
+        pid_t pid, monitor;            /* 0: none yet */
+        uint64_t start, monitor_start; /* field 22 of /proc/PID/stat */
+        struct nxc_strv cgroups; /* absolute directories: the container's, the monitor's, its last refuge */
+        char *lock;              /* liblxc's lock file, or NULL */
 };
 void lxc_record_done(struct lxc_record *r);
 #define _cleanup_lxc_record_ __attribute__((cleanup(lxc_record_done)))

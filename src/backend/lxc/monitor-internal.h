@@ -4,8 +4,8 @@
 #include "backend/lxc/lxc-internal.h"
 
 enum {
-        LXC_FD_PID,     /* to create: the init's PID; or, before that, the setting that liblxc refused */
-        LXC_FD_INIT,    /* nexcage-init */
+        LXC_FD_PID,  /* to create: the init's PID; or, before that, the setting that liblxc refused */
+        LXC_FD_INIT, /* nexcage-init */
         LXC_FD_PLAN,
         LXC_FD_REPORT,  /* nexcage-init to create */
         LXC_FD_SYNC,    /* the hook to create and back */

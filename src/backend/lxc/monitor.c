@@ -12,8 +12,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* Puts the descriptors on their numbers, and closes all others: a lock or a pipe of the caller's must not live as long as
- * the container. The numbers follow those that the container keeps. */
+/* Puts the descriptors on their numbers, and closes all others: a lock or a pipe of the caller's must not
+ * live as long as the container. The numbers follow those that the container keeps. */
 static int arrange(struct lxc_monitor *m)
 {
         int base = 3 + m->keep_fds, n = LXC_MONITOR_FDS + (int)m->n_paths;
@@ -54,8 +54,12 @@ static int set_stdio(void)
 
 static struct lxc_container *configure(const struct lxc_monitor *m)
 {
-        struct lxc_log log = { .name = m->id, .lxcpath = m->lxcpath, .file = m->log, .level = m->debug ? "TRACE" : "ERROR",
-                .prefix = "nexcage", .quiet = true };
+        struct lxc_log log = { .name = m->id,
+                .lxcpath = m->lxcpath,
+                .file = m->log,
+                .level = m->debug ? "TRACE" : "ERROR",
+                .prefix = "nexcage",
+                .quiet = true };
         struct lxc_container *c;
 
         unlink(m->log);

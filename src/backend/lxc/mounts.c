@@ -1,6 +1,7 @@
-/* Mounts. Sources are opened as detached copies on the host, by the caller of create; they are attached in the container's
- * mount namespace, before its root changes, each on a descriptor of its destination that was resolved inside the root: a
- * symlink that is swapped meanwhile leads nowhere (CVE-2021-30465, CVE-2023-27561, CVE-2024-45310). */
+/* Mounts. Sources are opened as detached copies on the host, by the caller of create; they are attached in
+ * the container's mount namespace, before its root changes, each on a descriptor of its destination that was
+ * resolved inside the root: a symlink that is swapped meanwhile leads nowhere (CVE-2021-30465,
+ * CVE-2023-27561, CVE-2024-45310). */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/copy.h"
@@ -114,7 +115,8 @@ struct lxc_mounts {
         size_t n;
         struct cgroup_hierarchy hierarchies[32];
         size_t n_hierarchies;
-        const char *cgroup; /* without a cgroup namespace: bound in place of the whole hierarchy; else NULL */
+        const struct nxc_strv
+                *cgroups; /* without a cgroup namespace: bound in place of whole hierarchies; else NULL */
 };
 
 void lxc_mounts_free(struct lxc_mounts *m)
@@ -139,7 +141,8 @@ static int set_attributes(int fd, bool recursive, struct mount_attr attr)
 {
         if (!attr.attr_set && !attr.attr_clr && !attr.propagation)
                 return 0;
-        return syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) < 0
+        return syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+                       sizeof(attr)) < 0
                        ? -errno
                        : 0;
 }
@@ -231,7 +234,8 @@ static int open_userns(const json_t *uids, const json_t *gids, int *ret_fd, stru
         return r;
 }
 
-static int map_ids(struct one_mount *m, const json_t *spec, const json_t *j, bool recursive, struct nxc_error *err)
+static int map_ids(
+        struct one_mount *m, const json_t *spec, const json_t *j, bool recursive, struct nxc_error *err)
 {
         const json_t *uids = json_object_get(j, "uidMappings"), *gids = json_object_get(j, "gidMappings");
         _cleanup_close_ int userns = -EBADF;
@@ -242,18 +246,21 @@ static int map_ids(struct one_mount *m, const json_t *spec, const json_t *j, boo
                 gids = nxc_json_get(spec, "linux.gidMappings");
         }
         if (json_array_size(uids) == 0 || json_array_size(gids) == 0)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "config.json: mount '%s' is to be mapped, but there are no mappings",
+                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
+                        "config.json: mount '%s' is to be mapped, but there are no mappings",
                         m->destination);
         r = open_userns(uids, gids, &userns, err);
         if (r < 0)
                 return r;
-        r = set_attributes(m->tree_fd, recursive, (struct mount_attr){ .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns });
+        r = set_attributes(m->tree_fd, recursive,
+                (struct mount_attr){ .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns });
         return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "map the ids of mount '%s'", m->destination) : 0;
 }
 
 static int open_source(struct one_mount *m, const char *bundle, struct nxc_error *err)
 {
-        _cleanup_free_ char *path = m->source[0] == '/' ? strdup(m->source) : nxc_path_join(bundle, m->source);
+        _cleanup_free_ char *path = m->source[0] == '/' ? strdup(m->source)
+                                                        : nxc_path_join(bundle, m->source);
         struct stat st;
         int r;
 
@@ -262,18 +269,26 @@ static int open_source(struct one_mount *m, const char *bundle, struct nxc_error
         m->tree_fd = (int)syscall(SYS_open_tree, AT_FDCWD, path,
                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (m->is_recursive ? AT_RECURSIVE : 0));
         if (m->tree_fd < 0 || fstat(m->tree_fd, &st) < 0)
-                return nxc_fail_kind(err, NXC_ERR_LXC, errno, "open the source '%s' of mount '%s'", m->source, m->destination);
+                return nxc_fail_kind(err, NXC_ERR_LXC, errno, "open the source '%s' of mount '%s'",
+                        m->source, m->destination);
         m->is_file = !S_ISDIR(st.st_mode);
         /* What is shared with the host stays so only where it is asked for. */
-        r = set_attributes(m->tree_fd, true, (struct mount_attr){ .propagation = m->propagation & MS_SHARED ? 0 : m->propagation & MS_SLAVE ? MS_SLAVE : MS_PRIVATE });
+        r = set_attributes(m->tree_fd, true,
+                (struct mount_attr){ .propagation = m->propagation & MS_SHARED  ? 0
+                                                    : m->propagation & MS_SLAVE ? MS_SLAVE
+                                                                                : MS_PRIVATE });
         if (r == 0)
-                r = set_attributes(m->tree_fd, false, (struct mount_attr){ .attr_set = m->set, .attr_clr = m->clear });
+                r = set_attributes(
+                        m->tree_fd, false, (struct mount_attr){ .attr_set = m->set, .attr_clr = m->clear });
         if (r == 0)
-                r = set_attributes(m->tree_fd, true, (struct mount_attr){ .attr_set = m->rec_set, .attr_clr = m->rec_clear });
-        return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "set the options of mount '%s'", m->destination) : 0;
+                r = set_attributes(m->tree_fd, true,
+                        (struct mount_attr){ .attr_set = m->rec_set, .attr_clr = m->rec_clear });
+        return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "set the options of mount '%s'", m->destination)
+                     : 0;
 }
 
-static int prepare_one(struct one_mount *m, const json_t *spec, const json_t *j, const char *bundle, struct nxc_error *err)
+static int prepare_one(
+        struct one_mount *m, const json_t *spec, const json_t *j, const char *bundle, struct nxc_error *err)
 {
         bool idmap = json_array_size(json_object_get(j, "uidMappings")) > 0, ridmap = false;
         const json_t *option;
@@ -298,7 +313,8 @@ static int prepare_one(struct one_mount *m, const json_t *spec, const json_t *j,
         return r;
 }
 
-/* "N:controllers:path" of our own; the directory has the name of the controllers, or of a named hierarchy. */
+/* "N:controllers:path" of our own; the directory has the name of the controllers, or of a named hierarchy.
+ */
 static int find_hierarchies(struct lxc_mounts *m, struct nxc_error *err)
 {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/cgroup", "re");
@@ -323,7 +339,8 @@ static int find_hierarchies(struct lxc_mounts *m, struct nxc_error *err)
         return 0;
 }
 
-int lxc_mounts_prepare(const json_t *spec, const char *bundle, const char *cgroup, struct lxc_mounts **ret, struct nxc_error *err)
+int lxc_mounts_prepare(const json_t *spec, const char *bundle, const struct nxc_strv *cgroups,
+        struct lxc_mounts **ret, struct nxc_error *err)
 {
         const json_t *list = json_object_get(spec, "mounts"), *j;
         struct lxc_mounts *m = calloc(1, sizeof(*m));
@@ -337,7 +354,7 @@ int lxc_mounts_prepare(const json_t *spec, const char *bundle, const char *cgrou
                 return nxc_oom(err);
         }
         m->n = json_array_size(list);
-        m->cgroup = lxc_ns_find(spec, "cgroup") ? NULL : cgroup;
+        m->cgroups = lxc_ns_find(spec, "cgroup") ? NULL : cgroups;
         for (i = 0; i < m->n; i++)
                 m->v[i].tree_fd = -EBADF;
         r = find_hierarchies(m, err);
@@ -354,7 +371,8 @@ int lxc_mounts_prepare(const json_t *spec, const char *bundle, const char *cgrou
 
 /* ---- in the container's mount namespace */
 
-/* One component after the other, each resolved from the root anew, so that links are followed as the container would. */
+/* One component after the other, each resolved from the root anew, so that links are followed as the
+ * container would. */
 int lxc_make_target(int root_fd, const char *path, bool is_dir, int *ret_fd)
 {
         _cleanup_free_ char *clean = nxc_path_normalize(path);
@@ -395,7 +413,8 @@ int lxc_make_target(int root_fd, const char *path, bool is_dir, int *ret_fd)
 
 static int attach(int mount_fd, int target_fd)
 {
-        return syscall(SYS_move_mount, mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+        return syscall(SYS_move_mount, mount_fd, "", target_fd, "",
+                       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
                        ? -errno
                        : 0;
 }
@@ -414,8 +433,8 @@ static int set_fs_option(int fs, const char *text)
                         continue;
                 if (equals)
                         *equals = '\0';
-                if (syscall(SYS_fsconfig, fs, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, item, equals ? equals + 1 : NULL,
-                            0) < 0)
+                if (syscall(SYS_fsconfig, fs, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, item,
+                            equals ? equals + 1 : NULL, 0) < 0)
                         return -errno;
         }
         return 0;
@@ -432,8 +451,8 @@ static void read_fs_log(int fs, char *ret, size_t size)
                         *p = ' ';
 }
 
-static int new_fs(const char *type, const char *source, const struct nxc_strv *data, uint64_t attributes, int *ret_fd,
-        struct nxc_error *err)
+static int new_fs(const char *type, const char *source, const struct nxc_strv *data, uint64_t attributes,
+        int *ret_fd, struct nxc_error *err)
 {
         _cleanup_close_ int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
         char words[256] = "";
@@ -441,7 +460,8 @@ static int new_fs(const char *type, const char *source, const struct nxc_strv *d
 
         if (fs < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "make a file system of type '%.64s'", type);
-        if (!nxc_streq(source, "none") && syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+        if (!nxc_streq(source, "none") &&
+                syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
                 r = -errno;
         for (size_t i = 0; r == 0 && i < data->n; i++)
                 r = set_fs_option(fs, data->v[i]);
@@ -449,32 +469,48 @@ static int new_fs(const char *type, const char *source, const struct nxc_strv *d
                 r = -errno;
         if (r < 0) {
                 read_fs_log(fs, words, sizeof(words));
-                return nxc_fail_kind(err, NXC_ERR_LXC, -r, "make a file system of type '%s'%s%s", type, *words ? ": " : "", words);
+                return nxc_fail_kind(err, NXC_ERR_LXC, -r, "make a file system of type '%s'%s%s", type,
+                        *words ? ": " : "", words);
         }
         *ret_fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes);
-        return *ret_fd < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, errno, "mount a file system of type '%s'", type) : 0;
+        return *ret_fd < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, errno, "mount a file system of type '%s'", type)
+                           : 0;
+}
+
+static const char *find_directory(const struct nxc_strv *cgroups, const char *name)
+{
+        size_t n = strlen(name);
+
+        for (size_t i = 0; i < cgroups->n; i++) {
+                const char *rest = cgroups->v[i] + strlen("/sys/fs/cgroup/");
+
+                if (n == 0 || (strncmp(rest, name, n) == 0 && rest[n] == '/'))
+                        return cgroups->v[i];
+        }
+        return NULL;
 }
 
 /* A hierarchy as the container may see it: from its cgroup namespace, or its own directory. */
-static int open_hierarchy(const struct lxc_mounts *all, const struct cgroup_hierarchy *h, uint64_t attributes, int *ret_fd,
-        struct nxc_error *err)
+static int open_hierarchy(const struct lxc_mounts *all, const struct cgroup_hierarchy *h,
+        uint64_t attributes, int *ret_fd, struct nxc_error *err)
 {
         _cleanup_strv_ struct nxc_strv data = { 0 };
-        _cleanup_free_ char *path = NULL;
-        bool v2 = nxc_cgroup_mode() == NXC_CGROUP_V2;
-        struct mount_attr attr = { .attr_set = attributes, .attr_clr = attributes & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0 };
+        const char *path;
+        struct mount_attr attr = { .attr_set = attributes,
+                .attr_clr = attributes & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0 };
         int r;
 
-        if (!all->cgroup) {
+        if (!all->cgroups) {
                 if (h->controllers[0] && nxc_strv_add(&data, h->controllers) < 0)
                         return nxc_oom(err);
                 if (nxc_starts_with(h->controllers, "name=") && nxc_strv_add(&data, "none") < 0)
                         return nxc_oom(err);
-                return new_fs(h->controllers[0] ? "cgroup" : "cgroup2", "cgroup", &data, attributes, ret_fd, err);
+                return new_fs(
+                        h->controllers[0] ? "cgroup" : "cgroup2", "cgroup", &data, attributes, ret_fd, err);
         }
-        path = nxc_strf("/sys/fs/cgroup/%s%s%s", v2 ? "" : h->name, v2 ? "" : "/", all->cgroup);
+        path = find_directory(all->cgroups, h->name);
         if (!path)
-                return nxc_oom(err);
+                return nxc_fail_kind(err, NXC_ERR_LXC, 0, "the container is in no cgroup of '%s'", h->name);
         *ret_fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (*ret_fd < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "open the container's cgroup '%s'", path);
@@ -483,15 +519,16 @@ static int open_hierarchy(const struct lxc_mounts *all, const struct cgroup_hier
         return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "set the options of cgroup '%s'", path) : 0;
 }
 
-static int mount_hierarchy(const struct lxc_mounts *all, const struct cgroup_hierarchy *h, int tmpfs, uint64_t attributes,
-        struct nxc_error *err)
+static int mount_hierarchy(const struct lxc_mounts *all, const struct cgroup_hierarchy *h, int tmpfs,
+        uint64_t attributes, struct nxc_error *err)
 {
         _cleanup_close_ int mnt = -EBADF, dir = -EBADF;
         int r = open_hierarchy(all, h, attributes, &mnt, err);
 
         if (r < 0)
                 return r;
-        if (mkdirat(tmpfs, h->name, 0755) < 0 || (dir = openat(tmpfs, h->name, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        if (mkdirat(tmpfs, h->name, 0755) < 0 ||
+                (dir = openat(tmpfs, h->name, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return nxc_fail(err, errno, "make the directory of cgroup %s", h->name);
         r = attach(mnt, dir);
         if (r < 0)
@@ -506,7 +543,8 @@ static int mount_hierarchy(const struct lxc_mounts *all, const struct cgroup_hie
 }
 
 /* v2: one file system. v1: a directory of all hierarchies, as on the host. */
-static int mount_cgroups(const struct lxc_mounts *all, const struct one_mount *m, int target, struct nxc_error *err)
+static int mount_cgroups(
+        const struct lxc_mounts *all, const struct one_mount *m, int target, struct nxc_error *err)
 {
         static const struct cgroup_hierarchy v2 = { (char *)"", (char *)"" };
         _cleanup_strv_ struct nxc_strv mode = { 0 };
@@ -550,14 +588,17 @@ static int check_target(int root_fd, const struct one_mount *m, struct nxc_error
 
         if (!nxc_streq(m->type, "proc") && !nxc_streq(m->type, "sysfs"))
                 return 0;
-        fd = nxc_beneath_open(root_fd, m->destination + strspn(m->destination, "/"), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+        fd = nxc_beneath_open(
+                root_fd, m->destination + strspn(m->destination, "/"), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
         if (fd == -ELOOP || fd == -ENOTDIR)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0, "'%s' has to be a directory for a mount of type %s, not a link",
-                        m->destination, m->type);
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0,
+                        "'%s' has to be a directory for a mount of type %s, not a link", m->destination,
+                        m->type);
         return 0;
 }
 
-static int make_one(const struct lxc_mounts *all, const struct one_mount *m, int root_fd, struct nxc_error *err)
+static int make_one(
+        const struct lxc_mounts *all, const struct one_mount *m, int root_fd, struct nxc_error *err)
 {
         _cleanup_close_ int target = -EBADF, mnt = -EBADF;
         int r = check_target(root_fd, m, err);
@@ -569,17 +610,21 @@ static int make_one(const struct lxc_mounts *all, const struct one_mount *m, int
                 return nxc_fail_kind(err, NXC_ERR_LXC, -r, "make the mount point '%s'", m->destination);
         if (m->is_bind) {
                 r = attach(m->tree_fd, target);
-                return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "mount '%s' on '%s'", m->source, m->destination) : 0;
+                return r < 0 ? nxc_fail_kind(
+                                       err, NXC_ERR_LXC, -r, "mount '%s' on '%s'", m->source, m->destination)
+                             : 0;
         }
         if (nxc_streq(m->type, "cgroup") || nxc_streq(m->type, "cgroup2"))
                 return mount_cgroups(all, m, target, err);
         r = new_fs(m->type, m->source, &m->data, m->copies_up ? 0 : m->set & ~(uint64_t)0, &mnt, err);
         if (r == 0 && m->copies_up)
                 r = copy_up(target, mnt, m->destination, err);
-        if (r == 0 && m->copies_up && (r = set_attributes(mnt, false, (struct mount_attr){ .attr_set = m->set })) < 0)
+        if (r == 0 && m->copies_up &&
+                (r = set_attributes(mnt, false, (struct mount_attr){ .attr_set = m->set })) < 0)
                 r = nxc_fail(err, -r, "set the options of mount '%s'", m->destination);
         if (r == 0 && m->propagation &&
-                (r = set_attributes(mnt, m->propagation & MS_REC, (struct mount_attr){ .propagation = m->propagation & ~(uint64_t)MS_REC })) < 0)
+                (r = set_attributes(mnt, m->propagation & MS_REC,
+                         (struct mount_attr){ .propagation = m->propagation & ~(uint64_t)MS_REC })) < 0)
                 r = nxc_fail(err, -r, "set the propagation of mount '%s'", m->destination);
         if (r == 0 && (r = attach(mnt, target)) < 0)
                 r = nxc_fail_kind(err, NXC_ERR_LXC, -r, "mount '%s'", m->destination);

@@ -1,5 +1,6 @@
-/* From config.json's process to the plan that nexcage-init carries out. Pure. The order is the order of the kernel's demands:
- * what needs privileges before they go, and seccomp last, or, without no_new_privs, before CAP_SYS_ADMIN goes (as runc). */
+/* From config.json's process to the plan that nexcage-init carries out. Pure. The order is the order of the
+ * kernel's demands: what needs privileges before they go, and seccomp last, or, without no_new_privs, before
+ * CAP_SYS_ADMIN goes (as runc). */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/json.h"
@@ -150,7 +151,8 @@ static void put_terminal(struct writer *w, const struct lxc_plan_opts *o)
 
 /* ---- the process */
 
-static int cap_set(const json_t *process, const char *name, uint64_t available, uint64_t *ret, struct nxc_error *err)
+static int cap_set(
+        const json_t *process, const char *name, uint64_t available, uint64_t *ret, struct nxc_error *err)
 {
         const json_t *list = json_object_get(json_object_get(process, "capabilities"), name), *item;
         size_t i;
@@ -162,7 +164,8 @@ static int cap_set(const json_t *process, const char *name, uint64_t available, 
 
                 if (cap < 0)
                         return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
-                                "config.json: process.capabilities.%s: unknown capability '%.64s'", name, text ? text : "");
+                                "config.json: process.capabilities.%s: unknown capability '%.64s'", name,
+                                text ? text : "");
                 *ret |= 1ull << cap;
         }
         *ret &= available; /* as runc: what nexcage itself has not cannot be given */
@@ -171,7 +174,8 @@ static int cap_set(const json_t *process, const char *name, uint64_t available, 
 
 static int put_caps(struct writer *w, const struct lxc_plan_opts *o, struct nxc_error *err)
 {
-        static const char *const names[] = { "bounding", "effective", "permitted", "inheritable", "ambient" };
+        static const char *const names[] = { "bounding", "effective", "permitted", "inheritable",
+                "ambient" };
         uint64_t set[5];
 
         for (size_t i = 0; i < 5; i++) {
@@ -190,7 +194,8 @@ static int put_caps(struct writer *w, const struct lxc_plan_opts *o, struct nxc_
         return 0;
 }
 
-static void put_label(struct writer *w, const char *what, const char *file, const char *prefix, const char *value)
+static void put_label(
+        struct writer *w, const char *what, const char *file, const char *prefix, const char *value)
 {
         char text[1024];
 

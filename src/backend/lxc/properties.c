@@ -1,17 +1,33 @@
-/* The properties of the runtime-spec for Linux, and who honours each in a container on LXC: a setting of liblxc, the caller of
- * create (on the host or from inside the container's mount namespace), nexcage-init, or nobody: then it is refused by
- * name before anything is made. Data: the walk below refuses with it, and the documentation is made from it. */
+/* The properties of the runtime-spec for Linux, and who honours each in a container on LXC: a setting of
+ * liblxc, the caller of create (on the host or from inside the container's mount namespace), nexcage-init,
+ * or nobody: then it is refused by name before anything is made. Data: the walk below refuses with it, and
+ * the documentation is made from it. */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/str.h"
 
 #include <string.h>
 
-#define SETTING(path, key) { path, NULL, "liblxc: " key, NULL }
-#define INIT(path) { path, NULL, "nexcage-init", NULL }
-#define SETUP(path) { path, NULL, "nexcage, in the container's mount namespace", NULL }
-#define HOST(path) { path, NULL, "nexcage, on the host", NULL }
-#define REFUSED(path, match, why) { path, match, NULL, why }
+#define SETTING(path, key)                       \
+        {                                        \
+                path, NULL, "liblxc: " key, NULL \
+        }
+#define INIT(path)                               \
+        {                                        \
+                path, NULL, "nexcage-init", NULL \
+        }
+#define SETUP(path)                                                             \
+        {                                                                       \
+                path, NULL, "nexcage, in the container's mount namespace", NULL \
+        }
+#define HOST(path)                                       \
+        {                                                \
+                path, NULL, "nexcage, on the host", NULL \
+        }
+#define REFUSED(path, match, why)      \
+        {                              \
+                path, match, NULL, why \
+        }
 
 /* clang-format off */
 const struct lxc_property lxc_properties[] = {
@@ -115,7 +131,8 @@ static bool is_namespace_by_path(const json_t *ns, const char *match)
         const char *type = json_string_value(json_object_get(ns, "type"));
         size_t n = type ? strlen(type) : 0;
 
-        return n && strncmp(match, type, n) == 0 && nxc_streq(match + n, "-path") && json_object_get(ns, "path");
+        return n && strncmp(match, type, n) == 0 && nxc_streq(match + n, "-path") &&
+               json_object_get(ns, "path");
 }
 
 static bool matches(const json_t *value, const char *match)
@@ -162,10 +179,12 @@ int lxc_check_document(const json_t *doc, struct nxc_error *err)
 
                 if (p->how)
                         continue;
-                if (nxc_streq(p->match, "no-mount") ? !lacks_mount_namespace(doc) : !is_there(doc, p->path, p->match))
+                if (nxc_streq(p->match, "no-mount") ? !lacks_mount_namespace(doc)
+                                                    : !is_there(doc, p->path, p->match))
                         continue;
-                return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0, "config.json: runtime 'lxc' cannot honour %s%s%s: %s",
-                        p->path, match ? " " : "", match ? match : "", p->why);
+                return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
+                        "config.json: runtime 'lxc' cannot honour %s%s%s: %s", p->path, match ? " " : "",
+                        match ? match : "", p->why);
         }
         return 0;
 }

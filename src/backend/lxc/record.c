@@ -65,9 +65,9 @@ int lxc_record_save(const struct nxc_backend_target *t, const struct lxc_record 
 
         for (size_t i = 0; i < rec->cgroups.n; i++)
                 json_array_append_new(cgroups, json_string(rec->cgroups.v[i]));
-        j = json_pack("{s:i, s:I, s:i, s:I, s:o, s:s?}", "pid", (int)rec->pid, "start", (json_int_t)rec->start,
-                "monitor", (int)rec->monitor, "monitorStart", (json_int_t)rec->monitor_start, "cgroups", cgroups,
-                "lock", rec->lock);
+        j = json_pack("{s:i, s:I, s:i, s:I, s:o, s:s?}", "pid", (int)rec->pid, "start",
+                (json_int_t)rec->start, "monitor", (int)rec->monitor, "monitorStart",
+                (json_int_t)rec->monitor_start, "cgroups", cgroups, "lock", rec->lock);
         text = j ? nxc_json_format(j, false) : NULL;
         if (!text || !path)
                 return nxc_oom(err);

@@ -1,4 +1,5 @@
-/* linux.resources as files of cgroups, of version 1 or 2: for liblxc at create, and to be written at update. */
+/* linux.resources as files of cgroups, of version 1 or 2: for liblxc at create, and to be written at update.
+ */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/json.h"
@@ -9,8 +10,8 @@
 enum conversion { PLAIN, MAX_IF_NEGATIVE, WEIGHT_OF_SHARES, WEIGHT_OF_BLKIO, BOOL };
 
 static const struct resource {
-        const char *path;      /* in linux.resources */
-        const char *v1, *v2;   /* NULL: there is no such file: refused by properties.c, or of no effect */
+        const char *path;    /* in linux.resources */
+        const char *v1, *v2; /* NULL: there is no such file: refused by properties.c, or of no effect */
         enum conversion how_v1, how_v2;
 } numbers[] = {
         { "memory.reservation", "memory.soft_limit_in_bytes", "memory.low", PLAIN, MAX_IF_NEGATIVE },
@@ -32,7 +33,8 @@ static const struct resource {
         { "network.classID", "net_cls.classid", NULL, PLAIN, PLAIN },
 };
 
-static int add_number(const struct resource *res, const json_t *value, bool v2, struct lxc_items *ret, struct nxc_error *err)
+static int add_number(const struct resource *res, const json_t *value, bool v2, struct lxc_items *ret,
+        struct nxc_error *err)
 {
         const char *file = v2 ? res->v2 : res->v1;
         enum conversion how = v2 ? res->how_v2 : res->how_v1;
@@ -88,7 +90,8 @@ static int add_v2_only(const json_t *resources, struct lxc_items *ret, struct nx
         if (get_number(resources, "memory.swap", &swap) && swap != 0) {
                 if (swap > 0 && (!has_limit || limit < 0 || swap < limit))
                         return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
-                                "linux.resources.memory.swap counts memory as well: it is below memory.limit, or there is none");
+                                "linux.resources.memory.swap counts memory as well: it is below "
+                                "memory.limit, or there is none");
                 r = swap < 0 ? lxc_items_add(ret, err, "memory.swap.max", "max")
                              : lxc_items_add(ret, err, "memory.swap.max", "%lld", (long long)(swap - limit));
         }
@@ -97,7 +100,8 @@ static int add_v2_only(const json_t *resources, struct lxc_items *ret, struct nx
                         r = lxc_items_add(ret, err, "cpu.max", "%lld %lld", (long long)quota,
                                 (long long)(has_period ? period : 100000));
                 else
-                        r = lxc_items_add(ret, err, "cpu.max", "max %lld", (long long)(has_period ? period : 100000));
+                        r = lxc_items_add(
+                                ret, err, "cpu.max", "max %lld", (long long)(has_period ? period : 100000));
         }
         return r;
 }
@@ -132,8 +136,8 @@ static int add_throttles(const json_t *resources, bool v2, struct lxc_items *ret
 
                         nxc_json_u64(json_object_get(entry, "rate"), &rate);
                         if (r == 0 && v2)
-                                r = lxc_items_add(ret, err, "io.max", "%lld:%lld %s=%llu", major, minor, lists[i].v2,
-                                        (unsigned long long)rate);
+                                r = lxc_items_add(ret, err, "io.max", "%lld:%lld %s=%llu", major, minor,
+                                        lists[i].v2, (unsigned long long)rate);
                         else if (r == 0)
                                 r = lxc_items_add(ret, err, lists[i].v1, "%lld:%lld %llu", major, minor,
                                         (unsigned long long)rate);
@@ -144,8 +148,8 @@ static int add_throttles(const json_t *resources, bool v2, struct lxc_items *ret
                 const json_t *weight = json_object_get(entry, "weight");
 
                 if (r == 0 && weight)
-                        r = lxc_items_add(ret, err, v2 ? "io.bfq.weight" : "blkio.weight_device", "%lld:%lld %lld", major,
-                                minor, (long long)json_integer_value(weight));
+                        r = lxc_items_add(ret, err, v2 ? "io.bfq.weight" : "blkio.weight_device",
+                                "%lld:%lld %lld", major, minor, (long long)json_integer_value(weight));
         }
         return r;
 }
@@ -164,19 +168,22 @@ static int add_lists(const json_t *resources, bool v2, struct lxc_items *ret, st
 
                 nxc_json_u64(json_object_get(entry, "limit"), &limit);
                 if (r == 0)
-                        r = key ? lxc_items_add(ret, err, key, "%llu", (unsigned long long)limit) : nxc_oom(err);
+                        r = key ? lxc_items_add(ret, err, key, "%llu", (unsigned long long)limit)
+                                : nxc_oom(err);
         }
         json_object_foreach (json_object_get(resources, "rdma"), name, entry) {
-                const json_t *handles = json_object_get(entry, "hcaHandles"), *objects = json_object_get(entry, "hcaObjects");
+                const json_t *handles = json_object_get(entry, "hcaHandles"),
+                             *objects = json_object_get(entry, "hcaObjects");
 
                 if (r == 0)
-                        r = lxc_items_add(ret, err, "rdma.max", "%s%s%.0lld%s%.0lld", name, handles ? " hca_handle=" : "",
-                                (long long)json_integer_value(handles), objects ? " hca_object=" : "",
-                                (long long)json_integer_value(objects));
+                        r = lxc_items_add(ret, err, "rdma.max", "%s%s%.0lld%s%.0lld", name,
+                                handles ? " hca_handle=" : "", (long long)json_integer_value(handles),
+                                objects ? " hca_object=" : "", (long long)json_integer_value(objects));
         }
         json_array_foreach (nxc_json_get(resources, "network.priorities"), i, entry)
                 if (r == 0 && !v2)
-                        r = lxc_items_add(ret, err, "net_prio.ifpriomap", "%s %lld", nxc_json_str(entry, "name"),
+                        r = lxc_items_add(ret, err, "net_prio.ifpriomap", "%s %lld",
+                                nxc_json_str(entry, "name"),
                                 (long long)json_integer_value(json_object_get(entry, "priority")));
         json_object_foreach (json_object_get(resources, "unified"), name, entry)
                 if (r == 0 && v2)
@@ -197,14 +204,15 @@ static int add_device(const json_t *rule, struct lxc_items *ret, struct nxc_erro
                 snprintf(number[0], sizeof(number[0]), "%lld", (long long)json_integer_value(major));
         if (json_is_integer(minor) && json_integer_value(minor) >= 0)
                 snprintf(number[1], sizeof(number[1]), "%lld", (long long)json_integer_value(minor));
-        return lxc_items_add(ret, err, key, "%s %s:%s %s", type, number[0], number[1], access && *access ? access : "rwm");
+        return lxc_items_add(ret, err, key, "%s %s:%s %s", type, number[0], number[1],
+                access && *access ? access : "rwm");
 }
 
 /* The spec's rules, and then what every container has (runc's list). */
 static int add_devices(const json_t *resources, struct lxc_items *ret, struct nxc_error *err)
 {
-        static const char *const always[] = { "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:8 rwm", "c 1:7 rwm", "c 5:0 rwm",
-                "c 1:5 rwm", "c 1:9 rwm", "c 136:* rwm", "c 5:2 rwm" };
+        static const char *const always[] = { "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:8 rwm", "c 1:7 rwm",
+                "c 5:0 rwm", "c 1:5 rwm", "c 1:9 rwm", "c 136:* rwm", "c 5:2 rwm" };
         const json_t *rules = json_object_get(resources, "devices"), *rule;
         size_t i;
         int r = 0;

@@ -1,4 +1,5 @@
-/* linux.seccomp to a BPF program, by libseccomp, before anything of the container exists: nexcage-init only loads it. */
+/* linux.seccomp to a BPF program, by libseccomp, before anything of the container exists: nexcage-init only
+ * loads it. */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/fs.h"
@@ -42,8 +43,8 @@ static int parse_action(const char *name, const json_t *errno_ret, uint32_t *ret
 
 static int unknown(const char *what, const char *name, struct nxc_error *err)
 {
-        return nxc_fail_kind(
-                err, NXC_ERR_INVALID_SPEC, 0, "config.json: linux.seccomp: unknown %s '%.64s'", what, name ? name : "");
+        return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "config.json: linux.seccomp: unknown %s '%.64s'",
+                what, name ? name : "");
 }
 
 static int add_architectures(scmp_filter_ctx ctx, const json_t *list, struct nxc_error *err)
@@ -93,8 +94,11 @@ static int parse_condition(const json_t *arg, struct scmp_arg_cmp *ret)
         nxc_json_u64(json_object_get(arg, "valueTwo"), &value_two);
         for (size_t i = 0; i < NXC_ARRAY_SIZE(table); i++)
                 if (nxc_streq(table[i].name, nxc_json_str(arg, "op"))) {
-                        *ret = (struct scmp_arg_cmp){ .arg = (unsigned)json_integer_value(json_object_get(arg, "index")),
-                                .op = table[i].op, .datum_a = value, .datum_b = value_two };
+                        *ret = (struct scmp_arg_cmp){ .arg = (unsigned)json_integer_value(
+                                                              json_object_get(arg, "index")),
+                                .op = table[i].op,
+                                .datum_a = value,
+                                .datum_b = value_two };
                         return 0;
                 }
         return -EINVAL;
@@ -139,7 +143,8 @@ static int add_rule(scmp_filter_ctx ctx, const json_t *rule, uint32_t default_ac
                         continue; /* of another architecture or kernel: runc and crun skip it, too */
                 r = add_conditions(ctx, action, nr, json_object_get(rule, "args"));
                 if (r < 0 && r != -EEXIST && r != -EDOM)
-                        return nxc_fail_kind(err, NXC_ERR_LXC, -r, "add the seccomp rule for %s", json_string_value(name));
+                        return nxc_fail_kind(err, NXC_ERR_LXC, -r, "add the seccomp rule for %s",
+                                json_string_value(name));
         }
         return 0;
 }
@@ -188,7 +193,8 @@ static int export(scmp_filter_ctx ctx, void **ret, size_t *ret_len, struct nxc_e
         return r;
 }
 
-int lxc_seccomp(const json_t *seccomp, void **ret, size_t *ret_len, unsigned *ret_flags, struct nxc_error *err)
+int lxc_seccomp(
+        const json_t *seccomp, void **ret, size_t *ret_len, unsigned *ret_flags, struct nxc_error *err)
 {
         const json_t *rule;
         scmp_filter_ctx ctx;
@@ -196,7 +202,8 @@ int lxc_seccomp(const json_t *seccomp, void **ret, size_t *ret_len, unsigned *re
         size_t i;
         int r;
 
-        if (parse_action(nxc_json_str(seccomp, "defaultAction"), json_object_get(seccomp, "defaultErrnoRet"), &action) < 0)
+        if (parse_action(nxc_json_str(seccomp, "defaultAction"), json_object_get(seccomp, "defaultErrnoRet"),
+                    &action) < 0)
                 return unknown("action", nxc_json_str(seccomp, "defaultAction"), err);
         r = parse_flags(json_object_get(seccomp, "flags"), ret_flags, err);
         if (r < 0)

@@ -27,8 +27,8 @@ static json_t *load_spec(const struct nxc_backend_target *t, struct nxc_error *e
         return spec;
 }
 
-static int run_hooks(
-        const struct nxc_backend_target *t, json_t *spec, enum nxc_hook_point point, const char *status, struct nxc_error *err)
+static int run_hooks(const struct nxc_backend_target *t, json_t *spec, enum nxc_hook_point point,
+        const char *status, struct nxc_error *err)
 {
         json_t *hooks = json_object_get(spec, "hooks");
         struct nxc_hook_context ctx = { 0 };
@@ -36,9 +36,9 @@ static int run_hooks(
         _cleanup_json_ json_t *state = NULL;
 
         lxc_status(t, &st, NULL);
-        ctx.state = state = json_pack("{s:s?, s:s, s:s, s:i, s:s, s:O*}", "ociVersion", nxc_json_str(spec, "ociVersion"), "id",
-                t->id, "status", status, "pid", (int)st.pid, "bundle", t->bundle, "annotations",
-                json_object_get(spec, "annotations"));
+        ctx.state = state = json_pack("{s:s?, s:s, s:s, s:i, s:s, s:O*}", "ociVersion",
+                nxc_json_str(spec, "ociVersion"), "id", t->id, "status", status, "pid", (int)st.pid,
+                "bundle", t->bundle, "annotations", json_object_get(spec, "annotations"));
         return state ? nxc_hooks_run(hooks, point, &ctx, err) : nxc_oom(err);
 }
 
@@ -91,15 +91,23 @@ int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err)
         if (r < 0)
                 return r;
         unlink(path);
-        return nxc_hooks_exist(hooks, NXC_HOOK_POSTSTART) ? run_hooks(t, spec, NXC_HOOK_POSTSTART, "running", err) : 0;
+        return nxc_hooks_exist(hooks, NXC_HOOK_POSTSTART)
+                       ? run_hooks(t, spec, NXC_HOOK_POSTSTART, "running", err)
+                       : 0;
 }
 
 /* ---- pause, resume */
 
 static int freeze(const struct nxc_backend_target *t, bool frozen, struct nxc_error *err)
 {
-        _cleanup_free_ char *lxcpath = strndup(t->state_dir, (size_t)(strrchr(t->state_dir, '/') - t->state_dir));
-        struct lxc_log log = { .name = t->id, .lxcpath = lxcpath, .file = "none", .level = "FATAL", .prefix = "nexcage", .quiet = true };
+        _cleanup_free_ char *lxcpath = strndup(
+                t->state_dir, (size_t)(strrchr(t->state_dir, '/') - t->state_dir));
+        struct lxc_log log = { .name = t->id,
+                .lxcpath = lxcpath,
+                .file = "none",
+                .level = "FATAL",
+                .prefix = "nexcage",
+                .quiet = true };
         struct lxc_container *c;
         bool done;
 
@@ -112,7 +120,8 @@ static int freeze(const struct nxc_backend_target *t, bool frozen, struct nxc_er
         done = frozen ? c->freeze(c) : c->unfreeze(c);
         lxc_container_put(c);
         return done ? 0
-                    : nxc_fail_kind(err, NXC_ERR_LXC, 0, "%s container '%s'", frozen ? "freeze" : "thaw", t->id);
+                    : nxc_fail_kind(
+                              err, NXC_ERR_LXC, 0, "%s container '%s'", frozen ? "freeze" : "thaw", t->id);
 }
 
 int lxc_pause(const struct nxc_backend_target *t, struct nxc_error *err)
@@ -129,7 +138,8 @@ int lxc_resume(const struct nxc_backend_target *t, struct nxc_error *err)
 
 static int write_file(pid_t pid, const struct lxc_item *item, struct nxc_error *err)
 {
-        _cleanup_free_ char *controller = strndup(item->key, strcspn(item->key, ".")), *dir = NULL, *path = NULL;
+        _cleanup_free_ char *controller = strndup(item->key, strcspn(item->key, ".")), *dir = NULL,
+                            *path = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
 

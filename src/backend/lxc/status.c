@@ -2,10 +2,12 @@
 #include "backend/lxc/lxc-record-internal.h"
 
 #include "backend/alive-internal.h"
+#include "backend/cgroups-internal.h"
 #include "backend/kill-internal.h"
-#include "backend/ocicli/ocicli-internal.h" /* what clears cgroups */
 #include "core/fs.h"
+#include "core/json.h"
 #include "core/path.h"
+#include "hooks/hooks.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
@@ -65,7 +67,7 @@ int lxc_kill(const struct nxc_backend_target *t, int signal, bool all, struct nx
         for (size_t i = 0; all && i < rec.cgroups.n; i++)
                 if (is_containers(rec.cgroups.v[i]) && nxc_strv_add(&dirs, rec.cgroups.v[i]) < 0)
                         return nxc_oom(err);
-        if (all && ocicli_cgroups_signal(&dirs, signal) > 0)
+        if (all && nxc_cgroups_signal(&dirs, signal) > 0)
                 return 0;
         pidfd = rec.pid > 0 ? (int)syscall(SYS_pidfd_open, rec.pid, 0) : -ESRCH;
         if (pidfd < 0 || !nxc_is_alive(rec.pid, rec.start))
@@ -83,7 +85,8 @@ static bool await_end(int pidfd, int timeout_ms)
 
 static void end_monitor(const struct lxc_record *rec)
 {
-        _cleanup_close_ int pidfd = rec->monitor > 0 ? (int)syscall(SYS_pidfd_open, rec->monitor, 0) : -EBADF;
+        _cleanup_close_ int pidfd = rec->monitor > 0 ? (int)syscall(SYS_pidfd_open, rec->monitor, 0)
+                                                     : -EBADF;
 
         if (pidfd >= 0 && nxc_is_alive(rec->monitor, rec->monitor_start) &&
                 !await_end(pidfd, MONITOR_PATIENCE_MS)) {
@@ -103,8 +106,8 @@ static int end_init(const struct nxc_backend_target *t, const struct lxc_record 
         nxc_kill_process(t->id, pidfd, rec->pid, SIGKILL, NULL);
         if (await_end(pidfd, DEATH_PATIENCE_MS))
                 return 0;
-        return nxc_fail_kind(err, NXC_ERR_BUSY, 0, "remove container '%s': its process %d does not die", t->id,
-                (int)rec->pid);
+        return nxc_fail_kind(err, NXC_ERR_BUSY, 0, "remove container '%s': its process %d does not die",
+                t->id, (int)rec->pid);
 }
 
 static int remove_files(const struct nxc_backend_target *t, struct nxc_error *err)
@@ -131,6 +134,26 @@ static void remove_lock(char *path)
         }
 }
 
+/* They can only warn: the container is gone. */
+static void run_poststop(const struct nxc_backend_target *t)
+{
+        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json");
+        struct nxc_hook_context ctx = { .on_failure_continue = true };
+        _cleanup_json_ json_t *spec = NULL, *state = NULL;
+        const json_t *hooks;
+
+        if (!path || nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, NULL) < 0)
+                return;
+        hooks = json_object_get(spec, "hooks");
+        if (!nxc_hooks_exist(hooks, NXC_HOOK_POSTSTOP))
+                return;
+        ctx.state = state = json_pack("{s:s?, s:s, s:s, s:i, s:s?, s:O*}", "ociVersion",
+                nxc_json_str(spec, "ociVersion"), "id", t->id, "status", "stopped", "pid", 0, "bundle",
+                t->bundle, "annotations", json_object_get(spec, "annotations"));
+        if (state)
+                nxc_hooks_run(hooks, NXC_HOOK_POSTSTOP, &ctx, NULL);
+}
+
 int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error *err)
 {
         _cleanup_lxc_record_ struct lxc_record rec = { 0 };
@@ -145,7 +168,8 @@ int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error 
         if (r == -EBUSY)
                 return r;
         end_monitor(&rec);
-        ocicli_cgroups_clear(&rec.cgroups);
+        run_poststop(t);
+        nxc_cgroups_clear(&rec.cgroups);
         if (rec.lock)
                 remove_lock(rec.lock);
         return remove_files(t, err);

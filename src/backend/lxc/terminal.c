@@ -140,8 +140,8 @@ static int loop(struct proxy *p, pid_t pid, int pidfd, int signal_fd, struct nxc
 
 int lxc_foreground(pid_t pid, int master, int *ret_code, struct nxc_error *err)
 {
-        static const int ours[] = { SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGTTIN, SIGTTOU,
-                SIGTSTP, SIGCHLD, SIGURG };
+        static const int ours[] = { SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP,
+                SIGTTIN, SIGTTOU, SIGTSTP, SIGCHLD, SIGURG };
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), signal_fd = -EBADF;
         struct proxy proxy;
         sigset_t set, old;

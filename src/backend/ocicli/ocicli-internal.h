@@ -9,6 +9,7 @@
 #pragma once
 
 #include "backend/backend-ops.h"
+#include "backend/cgroups-internal.h"
 
 #include "core/cleanup.h"
 
@@ -145,12 +146,6 @@ int ocicli_check_spec(const struct ocicli *rt, const struct nxc_spec *spec, stru
 /* The same for a known version; NULL: any that is asked for is looked up by starting the program. */
 int ocicli_refuse(const struct ocicli *rt, const json_t *doc, const struct ocicli_version *version,
         struct nxc_error *err);
-
-/* cgroup.c: what a runtime may leave */
-/* Kills what is in the directories and removes them. */
-void ocicli_cgroups_clear(const struct nxc_strv *dirs);
-/* Sends a signal to every process in the first of them that has any; returns how many got it. */
-size_t ocicli_cgroups_signal(const struct nxc_strv *dirs, int signal);
 
 /* verbs: create.c exec.c remove.c change.c checkpoint.c */
 int ocicli_create(const struct ocicli *rt, const struct nxc_backend_target *t,
