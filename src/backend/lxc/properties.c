@@ -102,6 +102,8 @@ const struct lxc_property lxc_properties[] = {
         REFUSED("linux.namespaces[]", "time-path", "liblxc makes the time namespace itself"),
         REFUSED("linux.namespaces[]", "cgroup-path", "liblxc makes the cgroup namespace itself"),
         REFUSED("linux.namespaces[]", "no-mount", "liblxc always makes a mount namespace, so the spec has to ask for one"),
+        REFUSED("linux.namespaces[].type", "=user",
+                "the root and the state directory would have to be open to the mapped users"),
         REFUSED("linux.rootfsPropagation", "=shared", "liblxc makes all mounts slaves of the host's"),
         REFUSED("linux.rootfsPropagation", "=rshared", "liblxc makes all mounts slaves of the host's"),
         REFUSED("linux.mountLabel", NULL, "not passed to mounts yet"),
