@@ -102,7 +102,7 @@ harmless()
 
 @test "layers: the root entry may only be a directory" {
         refused root-link root "sym=.>$CANARY"
-        refused root-file root file=./
+        refused root-file root file=.
 }
 
 @test "layers: whiteouts of nothing, of the root, of the parent" {
