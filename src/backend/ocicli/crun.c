@@ -73,6 +73,7 @@ const struct ocicli ocicli_crun = {
         .refuses_hybrid = true,
         .owns_stdio = true,
         .hooks_to_file = true,
+        .cannot_unlimit = true,
 };
 
 OCICLI_OPERATIONS(ocicli_crun)

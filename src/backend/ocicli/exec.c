@@ -87,7 +87,7 @@ int ocicli_exec(const struct ocicli *rt, const struct nxc_backend_target *t,
         if (r == 0)
                 r = add_options(&call, e, process, pid_file, err);
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         if (r < 0)
                 return r;
         if (e->detach)

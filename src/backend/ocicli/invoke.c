@@ -67,6 +67,11 @@ int ocicli_arg(struct ocicli_call *c, const char *a, const char *b, struct nxc_e
         return 0;
 }
 
+int ocicli_arg_id(struct ocicli_call *c, struct nxc_error *err)
+{
+        return c->t->id[0] == '-' ? ocicli_arg(c, "--", c->t->id, err) : ocicli_arg(c, c->t->id, NULL, err);
+}
+
 int ocicli_argf(struct ocicli_call *c, struct nxc_error *err, const char *fmt, ...)
 {
         va_list ap;

@@ -34,7 +34,7 @@ static int ask_runtime(const struct ocicli *rt, const struct nxc_backend_target 
 
         r = ocicli_call_init(&c, rt, t, "state", err);
         if (r == 0)
-                r = ocicli_arg(&c, t->id, NULL, err);
+                r = ocicli_arg_id(&c, err);
         if (r < 0)
                 return r;
         o.argv = (const char *const *)c.argv.v;
