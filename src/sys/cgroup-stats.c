@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <string.h>
 
+#define MAX_CPUS 8192u /* the most a Linux kernel can be built for */
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_TICK (1000000000u / (unsigned)sysconf(_SC_CLK_TCK))
 
@@ -163,6 +164,26 @@ static void v2_blkio(json_t *data, const char *dir)
 
 /* --- v1 --- */
 
+/* "cpu user system", and a line of three numbers for each processor. */
+static void v1_percpu(json_t *usage, const char *cpuacct_dir)
+{
+        _cleanup_free_ char *text = nxc_cgroup_read_text(cpuacct_dir, "cpuacct.usage_all");
+        json_t *kernel = json_array(), *user = json_array();
+        char *save = NULL;
+
+        for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+                line = strtok_r(NULL, "\n", &save)) {
+                unsigned long long in_user, in_kernel;
+
+                if (sscanf(line, "%*u %llu %llu", &in_user, &in_kernel) != 2)
+                        continue;
+                json_array_append_new(user, json_integer((json_int_t)in_user));
+                json_array_append_new(kernel, json_integer((json_int_t)in_kernel));
+        }
+        json_object_set_new(usage, "percpu_kernel", kernel);
+        json_object_set_new(usage, "percpu_user", user);
+}
+
 static void v1_cpu(json_t *data, const char *cpuacct_dir, const char *cpu_dir)
 {
         json_t *cpu = member(data, "cpu"), *usage = member(cpu, "usage"),
@@ -184,6 +205,7 @@ static void v1_cpu(json_t *data, const char *cpuacct_dir, const char *cpu_dir)
                                 json_array_append_new(list, json_integer((json_int_t)value));
                 }
                 json_object_set_new(usage, "percpu", list);
+                v1_percpu(usage, cpuacct_dir);
         }
         if (cpu_dir) {
                 copy_key(throttling, "periods", cpu_dir, "cpu.stat", "nr_periods", 1);
@@ -299,6 +321,56 @@ static void add_hugetlb(json_t *data, const char *dir, bool v2)
         }
 }
 
+/* "0-3,5" as a list of its numbers. */
+static void add_cpu_list(json_t *obj, const char *key, const char *dir, const char *file)
+{
+        _cleanup_free_ char *text = nxc_cgroup_read_text(dir, file);
+        json_t *list = json_array();
+        char *save = NULL;
+
+        for (char *w = text ? strtok_r(text, ",\n", &save) : NULL; w; w = strtok_r(NULL, ",\n", &save)) {
+                unsigned first, last;
+                int n = sscanf(w, "%u-%u", &first, &last);
+
+                for (unsigned i = first; n > 0 && i <= (n > 1 ? last : first) && i < MAX_CPUS; i++)
+                        json_array_append_new(list, json_integer(i));
+        }
+        json_object_set_new(obj, key, list);
+}
+
+static void v1_cpuset(json_t *data, const char *dir)
+{
+        static const char *const numbers[] = { "cpu_exclusive", "mem_hardwall", "mem_exclusive",
+                "memory_migrate", "memory_spread_page", "memory_spread_slab", "memory_pressure",
+                "sched_load_balance", "sched_relax_domain_level" };
+        json_t *cpuset = member(data, "cpuset");
+
+        if (!dir)
+                return;
+        add_cpu_list(cpuset, "cpus", dir, "cpuset.cpus");
+        add_cpu_list(cpuset, "mems", dir, "cpuset.mems");
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(numbers); i++) {
+                char file[64];
+                _cleanup_free_ char *text = NULL;
+                int64_t value;
+
+                snprintf(file, sizeof(file), "cpuset.%s", numbers[i]);
+                text = nxc_cgroup_read_text(dir, file);
+                if (!text)
+                        continue;
+                text[strcspn(text, "\n")] = '\0';
+                if (nxc_parse_i64(text, &value) == 0)
+                        json_object_set_new(cpuset, numbers[i], json_integer(value));
+        }
+}
+
+/* Members that runc has, and that are of no use without a resctrl or an interface of runc's own making. */
+static void add_rest(json_t *data)
+{
+        member(data, "intel_rdt");
+        json_object_set_new(data, "network_interfaces", json_null());
+}
+
 static void v2_stats(json_t *data, const char *dir)
 {
         v2_cpu(data, dir);
@@ -306,13 +378,16 @@ static void v2_stats(json_t *data, const char *dir)
         add_pids(data, dir);
         v2_blkio(data, dir);
         add_hugetlb(data, dir, true);
+        member(data, "cpuset");
+        add_rest(data);
 }
 
 /* A v1 process whose controller is not mounted, or which is not in a cgroup of its own there, has an empty
  * member. */
 static void v1_stats(const struct nxc_cgroup_host *host, pid_t init, json_t *data)
 {
-        static const char *const controllers[] = { "cpuacct", "cpu", "memory", "pids", "blkio", "hugetlb" };
+        static const char *const controllers[] = { "cpuacct", "cpu", "memory", "pids", "blkio", "hugetlb",
+                "cpuset" };
         char *dirs[NXC_ARRAY_SIZE(controllers)] = { NULL };
 
         for (size_t i = 0; i < NXC_ARRAY_SIZE(controllers); i++)
@@ -334,6 +409,8 @@ static void v1_stats(const struct nxc_cgroup_host *host, pid_t init, json_t *dat
                 add_hugetlb(data, dirs[5], false);
         else
                 member(data, "hugetlb");
+        v1_cpuset(data, dirs[6]);
+        add_rest(data);
         for (size_t i = 0; i < NXC_ARRAY_SIZE(controllers); i++)
                 free(dirs[i]);
 }
