@@ -36,6 +36,11 @@ bool nxc_json_starved(void)
         return was;
 }
 
+void nxc_json_starve(void)
+{
+        starved = true;
+}
+
 /* jansson has a fixed depth of 2048; we look before it recurses. */
 static bool too_deep(const char *text, size_t len)
 {

@@ -35,6 +35,8 @@ char *nxc_json_format(const json_t *j, bool indent);
  * parse. For who builds a document that is not formatted; and for who has told of it otherwise and goes on.
  */
 bool nxc_json_starved(void);
+/* Counts as that: what was to go into the document found no memory. */
+void nxc_json_starve(void);
 
 /* A member by dotted path ("process.user.uid"), borrowed; NULL when absent. */
 json_t *nxc_json_get(const json_t *j, const char *dotted);

@@ -167,6 +167,8 @@ static int compose_process(const struct nxc_exec_opts *o, const struct nxc_recor
                 r = add_gids(process, &o->additional_gids, err);
         if (r == 0)
                 r = add_caps(process, &o->cap_add, err);
+        if (r == 0 && nxc_json_starved())
+                r = nxc_oom(err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(process);

@@ -19,11 +19,40 @@ static void set_u64(json_t *obj, const char *key, uint64_t value)
         json_object_set_new(obj, key, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
 }
 
+/* Every figure is read by one of these three. One that is absent is left out; one that finds no memory makes
+ * all of it fail. */
+static bool read_number(const char *dir, const char *file, uint64_t *ret)
+{
+        int r = nxc_cgroup_read_number(dir, file, ret);
+
+        if (r == -ENOMEM)
+                nxc_json_starve();
+        return r == 0;
+}
+
+static bool read_key(const char *dir, const char *file, const char *key, uint64_t *ret)
+{
+        int r = nxc_cgroup_read_key(dir, file, key, ret);
+
+        if (r == -ENOMEM)
+                nxc_json_starve();
+        return r == 0;
+}
+
+static char *read_text(const char *dir, const char *file)
+{
+        char *text = nxc_cgroup_read_text(dir, file);
+
+        if (!text && errno == ENOMEM)
+                nxc_json_starve();
+        return text;
+}
+
 static void copy_number(json_t *obj, const char *key, const char *dir, const char *file)
 {
         uint64_t value;
 
-        if (nxc_cgroup_read_number(dir, file, &value) == 0)
+        if (read_number(dir, file, &value))
                 set_u64(obj, key, value);
 }
 
@@ -32,7 +61,7 @@ static void copy_key(
 {
         uint64_t value;
 
-        if (nxc_cgroup_read_key(dir, file, key, &value) == 0)
+        if (read_key(dir, file, key, &value))
                 set_u64(obj, to, value * unit);
 }
 
@@ -48,7 +77,7 @@ static json_t *member(json_t *obj, const char *key)
 /* A flat-keyed file as an object. */
 static void copy_flat(json_t *obj, const char *dir, const char *file)
 {
-        _cleanup_free_ char *text = nxc_cgroup_read_text(dir, file);
+        _cleanup_free_ char *text = read_text(dir, file);
         char *save = NULL;
 
         for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
@@ -109,11 +138,9 @@ static void v2_memory(json_t *data, const char *dir)
         copy_number(usage, "max", dir, "memory.peak");
         copy_key(usage, "failcnt", dir, "memory.events", "max", 1);
         /* runc's swap is memory plus swap, as v1's memsw. */
-        if (nxc_cgroup_read_number(dir, "memory.current", &mem) == 0 &&
-                nxc_cgroup_read_number(dir, "memory.swap.current", &swp) == 0)
+        if (read_number(dir, "memory.current", &mem) && read_number(dir, "memory.swap.current", &swp))
                 set_u64(swap, "usage", mem + swp);
-        if (nxc_cgroup_read_number(dir, "memory.max", &mem) == 0 &&
-                nxc_cgroup_read_number(dir, "memory.swap.max", &swp) == 0)
+        if (read_number(dir, "memory.max", &mem) && read_number(dir, "memory.swap.max", &swp))
                 set_u64(swap, "limit", mem == UINT64_MAX || swp == UINT64_MAX ? UINT64_MAX : mem + swp);
         copy_flat(raw, dir, "memory.stat");
         copy_json(memory, "cache", raw, "file");
@@ -135,7 +162,7 @@ static void v2_blkio(json_t *data, const char *dir)
                 { "dios", "ioServicedRecursive", "Discard" },
         };
         json_t *blkio = member(data, "blkio");
-        _cleanup_free_ char *text = nxc_cgroup_read_text(dir, "io.stat");
+        _cleanup_free_ char *text = read_text(dir, "io.stat");
         char *save = NULL, *save_word;
 
         json_object_set_new(blkio, "ioServiceBytesRecursive", json_array());
@@ -167,7 +194,7 @@ static void v2_blkio(json_t *data, const char *dir)
 /* "cpu user system", and a line of three numbers for each processor. */
 static void v1_percpu(json_t *usage, const char *cpuacct_dir)
 {
-        _cleanup_free_ char *text = nxc_cgroup_read_text(cpuacct_dir, "cpuacct.usage_all");
+        _cleanup_free_ char *text = read_text(cpuacct_dir, "cpuacct.usage_all");
         json_t *kernel = json_array(), *user = json_array();
         char *save = NULL;
 
@@ -190,7 +217,7 @@ static void v1_cpu(json_t *data, const char *cpuacct_dir, const char *cpu_dir)
                *throttling = member(cpu, "throttling");
 
         if (cpuacct_dir) {
-                _cleanup_free_ char *percpu = nxc_cgroup_read_text(cpuacct_dir, "cpuacct.usage_percpu");
+                _cleanup_free_ char *percpu = read_text(cpuacct_dir, "cpuacct.usage_percpu");
                 json_t *list = json_array();
                 char *save = NULL;
 
@@ -250,7 +277,7 @@ static void v1_memory(json_t *data, const char *dir)
 /* "8:0 Read 4096", and a line "Total 4096" that has no device. */
 static void v1_blkio_list(json_t *blkio, const char *key, const char *dir, const char *file)
 {
-        _cleanup_free_ char *text = nxc_cgroup_read_text(dir, file);
+        _cleanup_free_ char *text = read_text(dir, file);
         json_t *list = json_array();
         char *save = NULL;
 
@@ -283,7 +310,7 @@ static void add_pids(json_t *data, const char *dir)
 
         copy_number(pids, "current", dir, "pids.current");
         /* runc: no limit is 0 */
-        if (nxc_cgroup_read_number(dir, "pids.max", &limit) == 0)
+        if (read_number(dir, "pids.max", &limit))
                 set_u64(pids, "limit", limit == UINT64_MAX ? 0 : limit);
 }
 
@@ -296,6 +323,8 @@ static void add_hugetlb(json_t *data, const char *dir, bool v2)
         _cleanup_closedir_ DIR *d = opendir(dir);
         struct dirent *de;
 
+        if (!d && errno == ENOMEM)
+                nxc_json_starve();
         while (d && (de = readdir(d))) {
                 char size[32], file[64];
                 size_t n = strlen(de->d_name), k = strlen("hugetlb."), tail = strlen(suffix);
@@ -324,7 +353,7 @@ static void add_hugetlb(json_t *data, const char *dir, bool v2)
 /* "0-3,5" as a list of its numbers. */
 static void add_cpu_list(json_t *obj, const char *key, const char *dir, const char *file)
 {
-        _cleanup_free_ char *text = nxc_cgroup_read_text(dir, file);
+        _cleanup_free_ char *text = read_text(dir, file);
         json_t *list = json_array();
         char *save = NULL;
 
@@ -355,7 +384,7 @@ static void v1_cpuset(json_t *data, const char *dir)
                 int64_t value;
 
                 snprintf(file, sizeof(file), "cpuset.%s", numbers[i]);
-                text = nxc_cgroup_read_text(dir, file);
+                text = read_text(dir, file);
                 if (!text)
                         continue;
                 text[strcspn(text, "\n")] = '\0';
@@ -391,7 +420,8 @@ static void v1_stats(const struct nxc_cgroup_host *host, pid_t init, json_t *dat
         char *dirs[NXC_ARRAY_SIZE(controllers)] = { NULL };
 
         for (size_t i = 0; i < NXC_ARRAY_SIZE(controllers); i++)
-                nxc_cgroup_host_dir(host, init, controllers[i], &dirs[i], NULL);
+                if (nxc_cgroup_host_dir(host, init, controllers[i], &dirs[i], NULL) == -ENOMEM)
+                        nxc_json_starve();
         v1_cpu(data, dirs[0], dirs[1]);
         if (dirs[2])
                 v1_memory(data, dirs[2]);
@@ -436,6 +466,8 @@ int nxc_cgroup_host_stats(
                         return r;
                 v1_stats(host, init, data);
         }
+        if (nxc_json_starved())
+                return nxc_oom(err);
         *ret = TAKE_PTR(data);
         return 0;
 }
