@@ -14,8 +14,6 @@ setup_file()
 teardown_file()
 {
         podman_ rm --all --force >/dev/null 2>&1 || true
-        podman_ unshare true >/dev/null 2>&1 || true
-        umount -l "$BATS_FILE_TMPDIR/podman/root/overlay" 2>/dev/null || true
         nxc_teardown_file
 }
 
