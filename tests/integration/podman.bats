@@ -3,7 +3,6 @@ load helpers
 
 setup_file()
 {
-        requires podman conmon
         nxc_setup_file
         # podman passes its own --root of the state; NEXCAGE_CONFIG reaches us through conmon's environment.
         podman_ pull -q "oci:$NXC_TEST_CACHE/busybox:latest" >&2
