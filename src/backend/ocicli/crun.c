@@ -74,6 +74,7 @@ const struct ocicli ocicli_crun = {
         .owns_stdio = true,
         .hooks_to_file = true,
         .cannot_unlimit = true,
+        .forgets_listen_fds = true,
 };
 
 OCICLI_OPERATIONS(ocicli_crun)

@@ -43,15 +43,16 @@ struct ocicli {
         /* From the status file's JSON; -EINVAL when it is not as expected, -ENOMEM. */
         int (*parse_record)(const json_t *j, struct ocicli_record *ret);
         const struct ocicli_phrase *phrases; /* most telling first; ends with words NULL */
-        bool takes_config;      /* create --config FILE; else a bundle directory of our own is made */
-        bool wants_1_0;         /* refuses an ociVersion without "1.0" in it (crun before 1.14.2) */
-        bool refuses_hybrid;    /* of cgroups v1 and v2 (crun from 1.0 on) */
-        bool owns_stdio;        /* gives its stdio's nodes to the container's user, /dev/null too (crun) */
-        bool hooks_to_file;     /* a hook's stderr has to be sent to a file by annotation */
-        bool has_rootless;      /* --rootless; crun has none, and takes the word for its --root */
-        bool has_ignore_paused; /* exec --ignore-paused */
-        bool cannot_unlimit;    /* "no limit" does not fit into the cgroup files as it writes them (crun) */
-        bool has_checkpoint;    /* in the version that Debian has */
+        bool takes_config;       /* create --config FILE; else a bundle directory of our own is made */
+        bool wants_1_0;          /* refuses an ociVersion without "1.0" in it (crun before 1.14.2) */
+        bool refuses_hybrid;     /* of cgroups v1 and v2 (crun from 1.0 on) */
+        bool owns_stdio;         /* gives its stdio's nodes to the container's user, /dev/null too (crun) */
+        bool hooks_to_file;      /* a hook's stderr has to be sent to a file by annotation */
+        bool has_rootless;       /* --rootless; crun has none, and takes the word for its --root */
+        bool has_ignore_paused;  /* exec --ignore-paused */
+        bool forgets_listen_fds; /* gives the container LISTEN_PID, and not LISTEN_FDS (crun) */
+        bool cannot_unlimit;     /* "no limit" does not fit into the cgroup files as it writes them (crun) */
+        bool has_checkpoint;     /* in the version that Debian has */
 };
 extern const struct ocicli ocicli_crun, ocicli_runc;
 
@@ -82,6 +83,8 @@ int ocicli_arg(
 int ocicli_arg_id(struct ocicli_call *c, struct nxc_error *err);
 int ocicli_argf(struct ocicli_call *c, struct nxc_error *err, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
+/* How many descriptors systemd's protocol (sd_listen_fds(3)) hands to us. */
+int ocicli_listen_fds(void);
 /* Passes stdio and preserved fds on. Usage when a preserved fd is not open. */
 int ocicli_pass_fds(struct ocicli_call *c, const int stdio[3], int preserve_fds, struct nxc_error *err);
 /* To its end; anything but exit status 0 is an error with the runtime's words. */
