@@ -283,6 +283,7 @@ static int run_create(struct nxc_call *call, struct nxc_error *err)
         if (r == 0)
                 r = nxc_create(host, &a->create, &result, err);
         nxc_registry_args_done(&a->registry);
+        nxc_strv_done(&a->create.compose.args);
         return r < 0 ? r : print_result(a, &result, false, err);
 }
 
@@ -331,6 +332,7 @@ static int run_run(struct nxc_call *call, struct nxc_error *err)
         if (r == 0)
                 r = nxc_run(host, &a->create, &result, &call->exit_code, err);
         nxc_registry_args_done(&a->registry);
+        nxc_strv_done(&a->create.compose.args);
         if (r < 0) {
                 hint_bundle(&a->create, err);
                 return r;
