@@ -264,6 +264,8 @@ static int read_create_args(struct nxc_call *call, struct nxc_error *err)
                         call->args[1]);
                 nxc_error_hint(err, "the program of a bundle is in its config.json");
         }
+        if (!o->bundle && !o->image)
+                o->bundle = ".";
         return r < 0 ? r : take_command(o, call->args + 1, err);
 }
 
