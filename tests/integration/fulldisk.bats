@@ -144,6 +144,7 @@ to_dev_full()
         nexcage rmi localhost/other # whose layers went, though $IMAGE had them as well
         nexcage rmi "$IMAGE"
         [ -z "$(nexcage images -q)" ]
+        rm "$DISK/fill"
         nexcage import "oci:$NXC_TEST_CACHE/busybox:latest" "$IMAGE"
         nexcage create --image "$IMAGE" full
         fill
