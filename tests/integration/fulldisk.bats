@@ -146,7 +146,7 @@ to_dev_full()
         [ -z "$(nexcage images -q)" ]
         rm "$DISK/fill"
         nexcage import "oci:$NXC_TEST_CACHE/busybox:latest" "$IMAGE"
-        nexcage create --image "$IMAGE" full
+        nexcage create --image "$IMAGE" full sleep 1000
         fill
         nexcage start full
         nexcage kill full KILL
