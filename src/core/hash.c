@@ -3,6 +3,7 @@
 
 #include "core/cleanup.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 
@@ -19,6 +20,9 @@ struct nxc_hash *nxc_hash_new(const char *algorithm)
         struct nxc_hash *h;
 
         if (!is_512 && __builtin_strcmp(algorithm, "sha256") != 0)
+                return NULL;
+        /* libcrypto initialises itself, too, but goes on to its end when that finds no memory. */
+        if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1 || !OSSL_LIB_CTX_get0_global_default())
                 return NULL;
         h = calloc(1, sizeof(*h));
         if (!h)
@@ -57,7 +61,8 @@ void nxc_hash_free(struct nxc_hash *h)
         free(h);
 }
 
-int nxc_hash_buffer(const char *algorithm, const void *data, size_t len, struct nxc_digest *ret, struct nxc_error *err)
+int nxc_hash_buffer(
+        const char *algorithm, const void *data, size_t len, struct nxc_digest *ret, struct nxc_error *err)
 {
         struct nxc_hash *h = nxc_hash_new(algorithm);
 
@@ -69,7 +74,8 @@ int nxc_hash_buffer(const char *algorithm, const void *data, size_t len, struct 
         return 0;
 }
 
-int nxc_hash_fd(const char *algorithm, int fd, struct nxc_digest *ret, uint64_t *ret_size, struct nxc_error *err)
+int nxc_hash_fd(
+        const char *algorithm, int fd, struct nxc_digest *ret, uint64_t *ret_size, struct nxc_error *err)
 {
         _cleanup_free_ char *chunk = malloc(HASH_CHUNK);
         struct nxc_hash *h = nxc_hash_new(algorithm);

@@ -42,10 +42,11 @@ static int read_answer(
         const struct nxc_buf *out, const char *program, struct nxc_credentials *ret, struct nxc_error *err)
 {
         struct nxc_credentials c = { 0 };
-        json_t *j = json_loadb(out->data ? out->data : "", out->len, JSON_REJECT_DUPLICATES, NULL);
+        json_t *j = NULL;
+        int r = nxc_json_parse_secret(out->data ? out->data : "", out->len, program, &j, NULL);
         const char *user = json_string_value(json_object_get(j, "Username"));
         const char *secret = json_string_value(json_object_get(j, "Secret"));
-        bool complete = user && secret, starved = nxc_json_starved();
+        bool complete = user && secret;
 
         if (complete && nxc_streq(user, TOKEN_USER)) {
                 c.identity_token = strdup(secret);
@@ -55,10 +56,10 @@ static int read_answer(
         }
         nxc_json_wipe(j);
         json_decref(j);
-        if (!complete && !starved)
+        if (!complete && r != -ENOMEM)
                 return nxc_fail_kind(
                         err, NXC_ERR_CONFIG, 0, "%s did not answer with Username and Secret", program);
-        if (starved || !nxc_credentials_are_set(&c)) {
+        if (!nxc_credentials_are_set(&c)) {
                 nxc_credentials_done(&c);
                 return nxc_oom(err);
         }

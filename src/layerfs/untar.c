@@ -503,6 +503,17 @@ static int make_room(struct untar *u, const struct entry *e)
         return r < 0 ? fail_system(u, e, r, "replace an earlier entry") : 0;
 }
 
+/* libarchive's convention ends here. False: the archive is not to blame, and err is set. */
+static bool is_archives_fault(struct untar *u)
+{
+        if (nxc_error_is_set(u->err)) /* the source's */
+                return false;
+        if (archive_errno(u->archive) != ENOMEM && archive_error_string(u->archive))
+                return true;
+        nxc_oom(u->err); /* it has words for everything else */
+        return false;
+}
+
 static ssize_t next_block(
         struct untar *u, const struct entry *e, const void **data, size_t *len, int64_t *offset)
 {
@@ -512,7 +523,7 @@ static ssize_t next_block(
                 return 0;
         if (r == ARCHIVE_OK)
                 return 1;
-        if (nxc_error_is_set(u->err)) /* the source's */
+        if (!is_archives_fault(u))
                 return -u->err->errnum;
         return refuse(u, e->path, "%s", archive_error_string(u->archive));
 }
@@ -935,11 +946,10 @@ static int read_entries(struct untar *u)
                         break;
                 }
                 if (code != ARCHIVE_OK && !(code == ARCHIVE_WARN && is_harmless(why))) {
-                        r = nxc_error_is_set(u->err)
-                                    ? -u->err->errnum
-                                    : nxc_fail_kind(u->err, NXC_ERR_INVALID_IMAGE, 0,
-                                              "read the tar archive after %llu entries: %s",
-                                              (unsigned long long)u->result.entries, why ? why : "damaged");
+                        r = is_archives_fault(u) ? nxc_fail_kind(u->err, NXC_ERR_INVALID_IMAGE, 0,
+                                                           "read the tar archive after %llu entries: %s",
+                                                           (unsigned long long)u->result.entries, why)
+                                                 : -u->err->errnum;
                         break;
                 }
                 if (++u->result.entries > u->max_entries) {
@@ -1016,7 +1026,7 @@ static int open_archive(struct untar *u)
                 return nxc_oom(u->err);
         if (archive_read_support_format_tar(u->archive) != ARCHIVE_OK ||
                 archive_read_open2(u->archive, u, NULL, read_block, NULL, NULL) != ARCHIVE_OK) {
-                if (nxc_error_is_set(u->err))
+                if (!is_archives_fault(u))
                         return -u->err->errnum;
                 return nxc_fail_kind(u->err, NXC_ERR_INVALID_IMAGE, 0, "open the tar archive: %s",
                         archive_error_string(u->archive));

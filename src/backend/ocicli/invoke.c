@@ -67,6 +67,11 @@ int ocicli_arg(struct ocicli_call *c, const char *a, const char *b, struct nxc_e
         return 0;
 }
 
+int ocicli_arg_id(struct ocicli_call *c, struct nxc_error *err)
+{
+        return c->t->id[0] == '-' ? ocicli_arg(c, "--", c->t->id, err) : ocicli_arg(c, c->t->id, NULL, err);
+}
+
 int ocicli_argf(struct ocicli_call *c, struct nxc_error *err, const char *fmt, ...)
 {
         va_list ap;
@@ -117,7 +122,7 @@ void ocicli_call_done(struct ocicli_call *c)
 }
 
 /* systemd's protocol: LISTEN_FDS is for the process that LISTEN_PID names. */
-static int listen_fds(void)
+int ocicli_listen_fds(void)
 {
         const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
         uint64_t p, n;
@@ -131,7 +136,7 @@ int ocicli_pass_fds(struct ocicli_call *c, const int stdio[3], int preserve_fds,
 {
         c->passes_stdio = true;
         memcpy(c->stdio, stdio, sizeof(c->stdio));
-        c->preserve_fds = preserve_fds + listen_fds();
+        c->preserve_fds = preserve_fds + ocicli_listen_fds();
         if (!nxc_process_may_preserve(c->preserve_fds))
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
                         "pass on %d file descriptors: 3 to %d are not all open", c->preserve_fds,
@@ -185,12 +190,12 @@ static int make_environment(
         for (size_t i = 0; i < NXC_ARRAY_SIZE(passed_on); i++) {
                 const char *value = getenv(passed_on[i]);
 
-                if (!value || (nxc_starts_with(passed_on[i], "LISTEN_") && !listen_fds()))
+                if (!value || (nxc_starts_with(passed_on[i], "LISTEN_") && !ocicli_listen_fds()))
                         continue;
                 if (nxc_strv_addf(ret, "%s=%s", passed_on[i], value) < 0)
                         return nxc_oom(err);
         }
-        if (c->passes_stdio && listen_fds())
+        if (c->passes_stdio && ocicli_listen_fds())
                 strcpy(child->listen_pid, "LISTEN_PID=");
         return 0;
 }
@@ -295,6 +300,43 @@ static void show(const char *msg)
         nxc_debug("runtime: %s", msg);
 }
 
+/* To the caller's output, where the runtime should have written it: a terminal is no longer a raw one, and
+ * makes
+ * "\r\n" of "\n" itself. */
+static void pour(int fd, const struct nxc_buf *out)
+{
+        bool cooked = isatty(fd);
+
+        for (size_t i = 0, n; i < out->len; i += n) {
+                const char *cr = cooked ? memmem(out->data + i, out->len - i, "\r\n", 2) : NULL;
+
+                n = (size_t)(cr ? cr - out->data : (ptrdiff_t)out->len) - i;
+                if (nxc_write_all(fd, out->data + i, n) < 0)
+                        return; /* there is nobody left to read it */
+                n += cr != NULL;
+        }
+}
+
+static int take_spill(const struct ocicli_call *c, const char *text, size_t *len, struct nxc_error *err)
+{
+        _cleanup_buf_ struct nxc_buf out = { .limit = LOG_MAX_BYTES };
+
+        if (!c->rt->spills_terminal || !c->passes_stdio)
+                return 0;
+        if (ocicli_log_take_spill(text, len, &out) < 0)
+                return nxc_oom(err);
+        if (c->stdio[1] >= 0)
+                pour(c->stdio[1], &out);
+        return 0;
+}
+
+static bool has_log(const struct ocicli_call *c)
+{
+        struct stat st;
+
+        return fstat(c->log_fd, &st) == 0 && st.st_size > 0;
+}
+
 static int read_log(const struct ocicli_call *c, struct ocicli_log *ret, struct nxc_error *err)
 {
         _cleanup_free_ char *text = NULL;
@@ -304,6 +346,8 @@ static int read_log(const struct ocicli_call *c, struct ocicli_log *ret, struct 
         if (lseek(c->log_fd, 0, SEEK_SET) < 0)
                 return nxc_fail(err, errno, "read the log of %s", c->rt->name);
         r = nxc_read_fd(c->log_fd, LOG_MAX_BYTES, &text, &len, err, "the runtime's log");
+        if (r == 0)
+                r = take_spill(c, text, &len, err);
         if (r < 0)
                 return r;
         ocicli_log_parse(text, len, nxc_log_is_debug() ? show : NULL, ret);
@@ -479,7 +523,7 @@ int ocicli_call_wait(struct ocicli_call *c, const char *pid_file, int *ret_code,
         unblock(&old);
         if (r < 0)
                 return r;
-        if (status != 0 || nxc_log_is_debug())
+        if (status != 0 || has_log(c))
                 r = read_log(c, &log, err);
         if (r < 0)
                 return r;

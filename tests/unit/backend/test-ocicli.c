@@ -4,12 +4,9 @@
 
 #include "backend/alive-internal.h"
 #include "core/json.h"
+#include "sys/cgroup.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "../core/temp-dir.h"
 
 static void the_last_error_of_a_log_counts(void **state)
 {
@@ -27,6 +24,38 @@ static void the_last_error_of_a_log_counts(void **state)
         assert_int_equal(log.lines, 4);
         ocicli_log_parse("", 0, NULL, &log);
         assert_string_equal(log.error, "");
+}
+
+static void what_is_no_entry_is_a_programs_output(void **state)
+{
+        static const char entry[] = "{\"level\":\"debug\",\"msg\":\"x\"}\n";
+        struct nxc_buf text = { 0 }, out = { 0 };
+        size_t len = strlen(entry);
+
+        assert_int_equal(ocicli_log_take_spill(entry, &len, &out), 0);
+        assert_int_equal(len, strlen(entry));
+        assert_int_equal(out.len, 0);
+        /* 300 bytes are two pieces. */
+        assert_int_equal(nxc_buf_puts(&text, entry), 0);
+        for (int i = 0; i < 300; i++)
+                assert_int_equal(nxc_buf_puts(&text, i == 255 ? "\ny" : i == 10 ? "\n" : "x"), 0);
+        assert_int_equal(nxc_buf_puts(&text, "\n"), 0);
+        len = text.len;
+        assert_int_equal(ocicli_log_take_spill(text.data, &len, &out), 0);
+        assert_int_equal(len, strlen(entry));
+        assert_int_equal(out.len, 300);
+        assert_int_equal(out.data[10], '\n');
+        assert_int_equal(out.data[254], 'x');
+        assert_int_equal(out.data[255], 'y');
+        nxc_buf_done(&out);
+        nxc_buf_done(&text);
+        /* Pieces of other sizes: all is there. */
+        out = (struct nxc_buf){ 0 };
+        len = 5;
+        assert_int_equal(ocicli_log_take_spill("a\nb\n\n", &len, &out), 0);
+        assert_int_equal(len, 0);
+        assert_string_equal(out.data, "a\nb\n");
+        nxc_buf_done(&out);
 }
 
 static void words_become_what_engines_match(void **state)
@@ -260,10 +289,63 @@ static void a_copy_says_the_same_from_elsewhere(void **state)
         json_decref(runc);
 }
 
+static void no_limit_is_not_written_by_a_runtime_that_cannot(void **state)
+{
+        static const char text[] =
+                "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},\"linux\":{\"resources\":{"
+                "\"cpu\":{\"quota\":-1,\"shares\":5},\"pids\":{\"limit\":-1},\"memory\":{\"limit\":-1}}}}";
+        json_t *doc = adapt(&ocicli_crun, text, false);
+
+        assert_null(adapt(&ocicli_runc, text, false));
+        assert_null(nxc_json_get(doc, "linux.resources.cpu.quota"));
+        assert_int_equal(json_integer_value(nxc_json_get(doc, "linux.resources.cpu.shares")), 5);
+        assert_null(nxc_json_get(doc, "linux.resources.pids.limit"));
+        assert_int_equal(json_integer_value(nxc_json_get(doc, "linux.resources.memory.limit")), -1);
+        json_decref(doc);
+}
+
+static void assert_file_is(const struct temp_dir *t, const char *name, const char *want)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(nxc_read_file_at(t->fd, name, 64, &text, NULL, NULL), 0);
+        assert_string_equal(text, want);
+}
+
+static void limits_are_taken_away(void **state)
+{
+        struct temp_dir *t = *state;
+        _cleanup_strv_ struct nxc_strv dirs = { 0 };
+        json_t *resources = json_pack("{s:{s:i, s:i}, s:{s:i}, s:{s:i}}", "cpu", "quota", -1, "period", 9,
+                "pids", "limit", -2, "memory", "limit", -1);
+
+        assert_int_equal(mkdirat(t->fd, "pids", 0700), 0);
+        assert_int_equal(nxc_strv_addf(&dirs, "%s", t->path), 0);
+        assert_int_equal(nxc_strv_addf(&dirs, "%s/pids", t->path), 0);
+        put_file(t->fd, "cpu.cfs_quota_us", "");
+        put_file(t->fd, "cpu.max", "");
+        put_file(t->fd, "pids/pids.max", "");
+        assert_true(ocicli_has_unlimited(resources));
+        assert_int_equal(ocicli_unlimit(&dirs, resources, NULL), 0);
+        if (nxc_cgroup_mode() == NXC_CGROUP_V2)
+                assert_file_is(t, "cpu.max", "max");
+        else
+                assert_file_is(t, "cpu.cfs_quota_us", "-1");
+        assert_file_is(t, "pids/pids.max", "max");
+        assert_null(nxc_json_get(resources, "cpu.quota"));
+        assert_int_equal(json_integer_value(nxc_json_get(resources, "cpu.period")), 9);
+        assert_null(nxc_json_get(resources, "pids.limit"));
+        assert_int_equal(json_integer_value(nxc_json_get(resources, "memory.swap")), -1);
+        assert_false(ocicli_has_unlimited(resources));
+        assert_false(ocicli_has_unlimited(NULL));
+        json_decref(resources);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_last_error_of_a_log_counts),
+                cmocka_unit_test(what_is_no_entry_is_a_programs_output),
                 cmocka_unit_test(words_become_what_engines_match),
                 cmocka_unit_test(status_files),
                 cmocka_unit_test(a_process_is_known_by_its_start),
@@ -271,6 +353,8 @@ int main(void)
                 cmocka_unit_test(what_would_be_ignored_is_refused_by_name),
                 cmocka_unit_test(a_bundle_that_fits_is_passed_as_it_is),
                 cmocka_unit_test(a_copy_says_the_same_from_elsewhere),
+                cmocka_unit_test(no_limit_is_not_written_by_a_runtime_that_cannot),
+                with_temp_dir(limits_are_taken_away),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
