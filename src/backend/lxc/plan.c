@@ -259,7 +259,6 @@ static int put_process(struct writer *w, const struct lxc_plan_opts *o, struct n
         put_label(w, "SELinux label", "exec", "", nxc_json_str(process, "selinuxLabel"));
         if (o->spec)
                 put_personality(w, o->spec);
-        put_texts(w, "env", json_object_get(process, "env"));
         put_u32(w, 2);
         put_text(w, "home");
         put_number(w, "%llu", number_of(process, "user.uid"));
@@ -285,6 +284,15 @@ static int put_process(struct writer *w, const struct lxc_plan_opts *o, struct n
         return 0;
 }
 
+static void put_lookup(struct writer *w, const json_t *process)
+{
+        const char *program = json_string_value(json_array_get(json_object_get(process, "args"), 0));
+
+        put_u32(w, 2);
+        put_text(w, "lookup");
+        put_text(w, program ? program : "");
+}
+
 int lxc_plan(const struct lxc_plan_opts *o, struct nxc_buf *ret, struct nxc_error *err)
 {
         struct writer w = { .buf = ret };
@@ -297,6 +305,9 @@ int lxc_plan(const struct lxc_plan_opts *o, struct nxc_buf *ret, struct nxc_erro
                 put_names(&w, o->spec);
                 put_propagation(&w, o->spec);
         }
+        put_texts(&w, "env", json_object_get(o->process, "env"));
+        if (o->spec)
+                put_lookup(&w, o->process);
         put_terminal(&w, o);
         if (o->listen_fd >= 0) {
                 put_u32(&w, 2);
