@@ -38,7 +38,7 @@ struct intake {
         struct nxc_pump *pump;
         const atomic_bool *stop; /* or NULL */
         struct nxc_content_index content;
-        struct nxc_untar_result untar;
+        struct nxc_tar_result tar;
         struct nxc_treehash tree;
         struct nxc_digest digest;
         uint64_t plain_bytes;
@@ -92,7 +92,7 @@ static int mark(int fd, const char *name, bool wanted, struct nxc_error *err)
 static int write_record(struct nxc_staged_layer *s, const struct intake *in, struct nxc_error *err)
 {
         _cleanup_json_ json_t *meta = json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "diffId", s->diff_id.text,
-                "plainBytes", (json_int_t)in->plain_bytes, "entries", (json_int_t)in->untar.entries, "paths",
+                "plainBytes", (json_int_t)in->plain_bytes, "entries", (json_int_t)in->tar.entries, "paths",
                 (json_int_t)in->tree.entries, "diskBytes", (json_int_t)in->tree.disk_bytes, "treeDigest",
                 in->tree.digest.text);
         _cleanup_free_ char *text = meta ? nxc_json_format(meta, true) : NULL;
@@ -102,9 +102,9 @@ static int write_record(struct nxc_staged_layer *s, const struct intake *in, str
                 return nxc_oom(err);
         r = nxc_publish_at(s->fd, NXC_LAYER_META, text, strlen(text), 0600, 0, err);
         if (r == 0)
-                r = mark(s->fd, NXC_LAYER_IMPLICIT_ROOT, !in->untar.explicit_root, err);
+                r = mark(s->fd, NXC_LAYER_IMPLICIT_ROOT, !in->tar.explicit_root, err);
         if (r == 0)
-                r = mark(s->fd, NXC_LAYER_WHITEOUTS, in->untar.whiteouts, err);
+                r = mark(s->fd, NXC_LAYER_WHITEOUTS, in->tar.whiteouts, err);
         return r;
 }
 
@@ -125,9 +125,11 @@ static int open_root(struct nxc_staged_layer *s, int *ret, struct nxc_error *err
 static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const struct nxc_intake_limits *limits,
         struct nxc_error *err)
 {
-        struct nxc_untar_source source = { next_block, in };
-        uint64_t max_entries = limits && limits->max_entries ? limits->max_entries : NXC_UNTAR_MAX_ENTRIES;
-        uint64_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : NXC_PLAIN_MAX_BYTES;
+        struct nxc_tar_source source = { next_block, in };
+        struct nxc_tar_limits most = {
+                .entries = limits && limits->max_entries ? limits->max_entries : NXC_TAR_MAX_ENTRIES,
+                .bytes = limits && limits->max_bytes ? limits->max_bytes : NXC_PLAIN_MAX_BYTES,
+        };
         struct nxc_treehash_opts hash = {
                 .mtimes = true, .overlay_marks = true, .content = content_of, .arg = &in->content
         };
@@ -139,7 +141,7 @@ static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const stru
         r = nxc_pump_open(in->plain, &in->pump, err);
         if (r < 0)
                 return r;
-        r = nxc_untar(root_fd, &source, max_entries, max_bytes, &in->content, &in->untar, err);
+        r = nxc_untar(root_fd, &source, &most, &in->content, &in->tar, err);
         nxc_pump_close(in->pump);
         if (r < 0)
                 return r;
@@ -147,7 +149,7 @@ static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const stru
         r = compare_diff_id(&s->diff_id, &in->digest, err);
         if (r < 0)
                 return r;
-        hash.no_xattrs = !in->untar.xattrs;
+        hash.no_xattrs = !in->tar.xattrs;
         return nxc_treehash(root_fd, &hash, &in->tree, err);
 }
 

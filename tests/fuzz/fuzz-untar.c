@@ -23,16 +23,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char dir[] = "/tmp/nxc-fuzz-XXXXXX";
-        struct nxc_untar_source source = { next, (void *)(uintptr_t)data };
+        struct nxc_tar_source source = { next, (void *)(uintptr_t)data };
+        struct nxc_tar_limits limits = { .entries = 100, .bytes = 1 << 20 };
         struct nxc_content_index content = { NULL };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_close_ int fd = size > 262144 || !mkdtemp(dir)
                                          ? -1
                                          : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         left = size;
         if (fd >= 0)
-                (void)!nxc_untar(fd, &source, 100, 1 << 20, &content, &result, NULL);
+                (void)!nxc_untar(fd, &source, &limits, &content, &result, NULL);
         nxc_content_index_done(&content);
         (void)!(fd >= 0 && nxc_remove_tree_at(AT_FDCWD, dir, NULL));
         return 0;

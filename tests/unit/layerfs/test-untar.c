@@ -35,10 +35,11 @@ static ssize_t next_of_memory(void *arg, const void **ret, struct nxc_error *err
 
 /* The temporary directory has: canary, a file; root, where the archive goes. */
 static int unpack_buf(
-        struct temp_dir *t, const struct nxc_buf *tar, struct nxc_untar_result *ret, struct nxc_error *err)
+        struct temp_dir *t, const struct nxc_buf *tar, struct nxc_tar_result *ret, struct nxc_error *err)
 {
         struct memory memory = { tar, 0 };
-        struct nxc_untar_source source = { next_of_memory, &memory };
+        struct nxc_tar_source source = { next_of_memory, &memory };
+        struct nxc_tar_limits limits = { .entries = 1000, .bytes = 100 << 20 };
         struct nxc_content_index content = { 0 };
         _cleanup_close_ int root = -EBADF;
         int r;
@@ -47,7 +48,7 @@ static int unpack_buf(
         assert_int_equal(mkdirat(t->fd, "root", 0755), 0);
         put_file(t->fd, "canary", CANARY);
         root = openat(t->fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = nxc_untar(root, &source, 1000, 100 << 20, &content, ret, err);
+        r = nxc_untar(root, &source, &limits, &content, ret, err);
         nxc_content_index_done(&content);
         return r;
 }
@@ -55,7 +56,7 @@ static int unpack_buf(
 static int unpack(struct temp_dir *t, const struct tar_entry *entries, struct nxc_error *err)
 {
         _cleanup_buf_ struct nxc_buf tar = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
 
         tar_all(&tar, entries);
         return unpack_buf(t, &tar, &result, err);
@@ -286,7 +287,7 @@ static void test_whiteouts(void **state)
                 { 0 },
         };
         _cleanup_buf_ struct nxc_buf tar = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
         struct stat st;
@@ -382,7 +383,7 @@ static void test_limits(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 }, deep = { 0 }, long_link = { 0 }, step = { 0 };
         struct tar_entry e = { '0', "f" };
 
@@ -398,7 +399,7 @@ static void test_limits(void **state)
         nxc_error_reset(&err);
         tar.len = 0;
         (void)!nxc_buf_puts(&deep, "path=d");
-        for (int i = 0; i < NXC_UNTAR_MAX_DEPTH; i++)
+        for (int i = 0; i < NXC_TAR_MAX_DEPTH; i++)
                 (void)!nxc_buf_puts(&deep, "/d");
         e.pax[0] = deep.data;
         tar_add(&tar, &e);
@@ -439,7 +440,7 @@ static void test_damaged(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 };
 
         if (skip_unless_root())
@@ -473,7 +474,7 @@ static void test_missing_padding(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 };
 
         if (skip_unless_root())
@@ -488,7 +489,7 @@ static void test_missing_data(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 };
 
         if (skip_unless_root())
@@ -506,7 +507,7 @@ static void test_large_headers(void **state)
         static const char with_nul[] = "24 path=inside\0/../canary\n";
         static const char *const keys[] = { "path=", "linkpath=", "comment=", "SCHILY.xattr.user.x=" };
         struct temp_dir *t = *state;
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 };
         struct nxc_error err = { 0 };
 
