@@ -4,7 +4,10 @@
 #include "tar-writer.h"
 
 #include "core/cleanup.h"
+#include "layerfs/erofs-internal.h"
+#include "layerfs/treehash-internal.h"
 #include "layerfs/untar-internal.h"
+#include "sys/mount.h"
 
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -33,6 +36,40 @@ static ssize_t next_of_memory(void *arg, const void **ret, struct nxc_error *err
         return (ssize_t)n;
 }
 
+/* The same archive as an image: taken or refused with the same words, and the same tree when mounted. */
+static void check_image(
+        struct temp_dir *t, const struct nxc_buf *tar, int root, int expected, const struct nxc_error *said)
+{
+        struct memory memory = { tar, 0 };
+        struct nxc_tar_source source = { next_of_memory, &memory };
+        struct nxc_tar_limits limits = { .entries = 1000, .bytes = 100 << 20 };
+        struct nxc_treehash_opts opts = { .overlay_marks = true, .content = nxc_treehash_sha256 };
+        struct nxc_tar_result result;
+        struct nxc_erofs_image image;
+        struct nxc_erofs_writer *w;
+        struct nxc_treehash ours, theirs;
+        struct nxc_error err = { 0 };
+        uint8_t uuid[16] = { 0 };
+        _cleanup_close_ int fd = openat(t->fd, "image", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        _cleanup_close_ int mount_fd = -EBADF;
+        int r;
+
+        assert_int_equal(nxc_erofs_open(fd, &w, &err), 0);
+        r = nxc_erofs_from_tar(w, &source, &limits, uuid, &result, &image, &err);
+        nxc_erofs_close(w);
+        assert_int_equal(unlinkat(t->fd, "image", 0), 0);
+        if (r != expected)
+                fail_msg("as an image: %d, %s", r, err.message);
+        if (r < 0)
+                assert_string_equal(err.message, said->message);
+        if (r < 0 || nxc_mount_erofs(fd, &mount_fd, NULL) < 0) /* no EROFS here, or no rights */
+                return;
+        assert_int_equal(nxc_treehash(root, &opts, &ours, &err), 0);
+        if (nxc_treehash(mount_fd, &opts, &theirs, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_string_equal(ours.digest.text, theirs.digest.text);
+}
+
 /* The temporary directory has: canary, a file; root, where the archive goes. */
 static int unpack_buf(
         struct temp_dir *t, const struct nxc_buf *tar, struct nxc_tar_result *ret, struct nxc_error *err)
@@ -50,6 +87,7 @@ static int unpack_buf(
         root = openat(t->fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = nxc_untar(root, &source, &limits, &content, ret, err);
         nxc_content_index_done(&content);
+        check_image(t, tar, root, r, err);
         return r;
 }
 
