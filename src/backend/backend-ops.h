@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/str.h"
+#include "hooks/hooks.h"
 #include "oci/spec.h"
 #include "state/state.h"
 #include "sys/rootfs.h"
@@ -84,6 +85,7 @@ struct nxc_backend_ops {
         enum nxc_error_kind error_kind; /* of what it reports */
         unsigned accepts;               /* mask of 1 << enum nxc_rootfs_kind */
         bool runs_hooks;                /* it runs the spec's hooks itself, at their places */
+        unsigned hooks_misplaced; /* but for these: 1 << enum nxc_hook_point; the lifecycle runs them */
 
         /* Is it usable on this host? RuntimeNotAvailable, saying what is missing. Mandatory. Must be cheap:
          * no process is started unless full is set (then .version is filled). */

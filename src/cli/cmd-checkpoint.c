@@ -77,6 +77,8 @@ static int complete(struct nxc_call *call, struct nxc_host **ret_host, struct nx
         a->criu.manage_cgroups_mode = a->cgroups_mode;
         a->create.id = call->args[0];
         a->create.interactive = true;
+        if (!a->create.bundle)
+                a->create.bundle = ".";
         return nxc_call_host(call, ret_host, err);
 }
 

@@ -264,6 +264,8 @@ static int read_create_args(struct nxc_call *call, struct nxc_error *err)
                         call->args[1]);
                 nxc_error_hint(err, "the program of a bundle is in its config.json");
         }
+        if (!o->bundle && !o->image)
+                o->bundle = ".";
         return r < 0 ? r : take_command(o, call->args + 1, err);
 }
 
@@ -283,6 +285,7 @@ static int run_create(struct nxc_call *call, struct nxc_error *err)
         if (r == 0)
                 r = nxc_create(host, &a->create, &result, err);
         nxc_registry_args_done(&a->registry);
+        nxc_strv_done(&a->create.compose.args);
         return r < 0 ? r : print_result(a, &result, false, err);
 }
 
@@ -331,6 +334,7 @@ static int run_run(struct nxc_call *call, struct nxc_error *err)
         if (r == 0)
                 r = nxc_run(host, &a->create, &result, &call->exit_code, err);
         nxc_registry_args_done(&a->registry);
+        nxc_strv_done(&a->create.compose.args);
         if (r < 0) {
                 hint_bundle(&a->create, err);
                 return r;

@@ -24,9 +24,8 @@ static int load(struct nxc_call *call, json_t **ret, struct nxc_error *err)
 
         if (r == 0)
                 r = nxc_host_info(host, ret, err);
-        if (r == 0 && json_object_set_new(*ret, "version", json_string(NXC_VERSION)) < 0)
-                r = nxc_oom(err);
-        return r;
+        return r == 0 && json_object_set_new(*ret, "version", json_string(NXC_VERSION)) < 0 ? nxc_oom(err)
+                                                                                            : r;
 }
 
 static void print_tree(const json_t *j, int depth);
@@ -135,6 +134,8 @@ static int run_doctor(struct nxc_call *call, struct nxc_error *err)
         runtimes = diagnose_list("runtime", json_object_get(info, "runtimes"), findings);
         drivers = diagnose_list("storage", json_object_get(info, "storageDrivers"), findings);
         engine = diagnose("module", "engine", json_object_get(info, "imageEngine"), findings);
+        if (nxc_json_starved())
+                return nxc_oom(err);
         if (a->format == NXC_FORMAT_JSON)
                 r = nxc_print_json(findings, true, err);
         else

@@ -6,16 +6,16 @@
 #include "cli/output.h"
 #include "cli/version.h"
 #include "core/cleanup.h"
+#include "core/debug.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/process.h"
 
 #include <ctype.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const progress_modes[] = { "auto", "tty", "plain", "json", "quiet", NULL };
@@ -44,19 +44,27 @@ const struct nxc_option nxc_global_options[] = {
         { 0 },
 };
 
-/* fds 0 to 2 exist from here on, so that no file of ours gets their numbers; all that we were handed beyond
- * them ends at our exec, unless a backend passes it on (--preserve-fds). */
 static void prepare_process(void)
 {
-        for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0; fd = dup(fd)) {
-                if (fd <= STDERR_FILENO)
-                        continue;
-                close(fd);
-                break;
-        }
-        syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
+        nxc_process_guard();
         signal(SIGPIPE, SIG_IGN);
         umask(022);
+}
+
+/* NXC_DEBUG=help, whatever the command. */
+static bool told_debug_switches(void)
+{
+        const struct nxc_debug_switch *switches;
+        size_t n;
+
+        if (!nxc_streq(secure_getenv("NXC_DEBUG"), "help"))
+                return false;
+        switches = nxc_debug_switches(&n);
+        for (size_t i = 0; i < n; i++)
+                printf("%s%s%-*s %s\n", switches[i].name, switches[i].arg ? "=" : "",
+                        18 - (int)strlen(switches[i].name) - !!switches[i].arg,
+                        switches[i].arg ? switches[i].arg : "", switches[i].help);
+        return true;
 }
 
 static int open_log(const struct nxc_globals *g, int *ret_fd, struct nxc_error *err)
@@ -95,6 +103,7 @@ static void show_error_json(const struct nxc_error *err)
         _cleanup_json_ json_t *j = NULL;
         _cleanup_free_ char *text = NULL;
 
+        nxc_json_starved(); /* which may be what is to be told */
         j = json_pack("{s:s, s:s?, s:s, s:s?, s:i}", "kind", nxc_error_kind_name(err->kind), "stage",
                 err->stage, "message", err->message, "hint", err->hint[0] ? err->hint : NULL, "errno",
                 err->errnum);
@@ -223,6 +232,8 @@ int nxc_cli_main(int argc, char **argv)
         int r;
 
         prepare_process();
+        if (told_debug_switches())
+                return 0;
         r = start(&call, &globals, &parse, argc > 0 ? argc : 1, argv, &log_fd, &err);
         r = finish(&call, r, &err);
         nxc_host_close(call.host);

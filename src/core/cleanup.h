@@ -55,16 +55,16 @@ static inline void nxc_closedirp(DIR **d)
 #define _cleanup_fclose_ _cleanup_(nxc_fclosep)
 #define _cleanup_closedir_ _cleanup_(nxc_closedirp)
 
-#define TAKE_FD(fd)                \
-        ({                         \
-                int _fd_ = (fd);   \
-                (fd) = -EBADF;     \
-                _fd_;              \
+#define TAKE_FD(fd)              \
+        ({                       \
+                int _fd_ = (fd); \
+                (fd) = -EBADF;   \
+                _fd_;            \
         })
 
-#define TAKE_PTR(p)                          \
-        ({                                   \
-                __typeof__(p) _p_ = (p);     \
-                (p) = NULL;                  \
-                _p_;                         \
+#define TAKE_PTR(p)                      \
+        ({                               \
+                __typeof__(p) _p_ = (p); \
+                (p) = NULL;              \
+                _p_;                     \
         })

@@ -1,5 +1,5 @@
-/* Content digests: "sha256:<64 lower-case hex>" (image-spec, descriptor.md). Strictly parsed before any use, since
- * they become file names (CVE-2024-3727). Computing them needs libcrypto and is in core/hash.h. */
+/* Content digests: "sha256:<64 lower-case hex>" (image-spec, descriptor.md). Strictly parsed before any use,
+ * since they become file names (CVE-2024-3727). Computing them needs libcrypto and is in core/hash.h. */
 #pragma once
 
 #include "core/error.h"

@@ -65,7 +65,7 @@ fail_va(struct nxc_error *err, enum nxc_error_kind kind, int errnum, const char 
         if (errnum < 0) /* a caller that passed -errno must not get a success for it */
                 errnum = -errnum;
         if (err && err->kind == NXC_ERR_NONE) {
-                err->kind = kind;
+                err->kind = errnum == ENOMEM ? NXC_ERR_OUT_OF_MEMORY : kind;
                 err->errnum = errnum ? errnum : EINVAL;
                 snprintf(err->hint, sizeof(err->hint), "%s", errnum == ENOSYS ? ENOSYS_HINT : "");
                 vsnprintf(err->message, sizeof(err->message), fmt, ap);
@@ -83,8 +83,7 @@ int nxc_fail(struct nxc_error *err, int errnum, const char *fmt, ...)
         int r;
 
         va_start(ap, fmt);
-        r = fail_va(err, errnum == ENOMEM || errnum == -ENOMEM ? NXC_ERR_OUT_OF_MEMORY : NXC_ERR_FILE,
-                errnum, fmt, ap);
+        r = fail_va(err, NXC_ERR_FILE, errnum, fmt, ap);
         va_end(ap);
         return r;
 }
@@ -125,7 +124,8 @@ int nxc_error_set_kind(struct nxc_error *err, enum nxc_error_kind kind)
 {
         if (!nxc_error_is_set(err))
                 return -EINVAL;
-        err->kind = kind;
+        if (err->kind != NXC_ERR_OUT_OF_MEMORY)
+                err->kind = kind;
         return -err->errnum;
 }
 

@@ -64,7 +64,8 @@ static inline bool nxc_error_is_set(const struct nxc_error *err)
  * strerror" appended. The kind is FileError, or OutOfMemory for ENOMEM. */
 int nxc_fail(struct nxc_error *err, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same with an explicit kind. errnum 0: no strerror is appended, and -EINVAL is returned. */
+/* The same with an explicit kind, but for ENOMEM: want of memory is never an image's or a configuration's
+ * fault. errnum 0: no strerror is appended, and -EINVAL is returned. */
 int nxc_fail_kind(struct nxc_error *err, enum nxc_error_kind kind, int errnum, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
 
@@ -74,7 +75,8 @@ int nxc_oom(struct nxc_error *err);
 /* Puts "prefix: " before the message; for crossing a noun. Returns -err->errnum. */
 int nxc_error_wrap(struct nxc_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Changes the kind of a set error (a FileError under an image is an InvalidImage). Returns -err->errnum. */
+/* Changes the kind of a set error (a FileError under an image is an InvalidImage); an OutOfMemory stays one.
+ * Returns -err->errnum. */
 int nxc_error_set_kind(struct nxc_error *err, enum nxc_error_kind kind);
 
 /* Sets the hint. */

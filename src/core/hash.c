@@ -57,7 +57,8 @@ void nxc_hash_free(struct nxc_hash *h)
         free(h);
 }
 
-int nxc_hash_buffer(const char *algorithm, const void *data, size_t len, struct nxc_digest *ret, struct nxc_error *err)
+int nxc_hash_buffer(
+        const char *algorithm, const void *data, size_t len, struct nxc_digest *ret, struct nxc_error *err)
 {
         struct nxc_hash *h = nxc_hash_new(algorithm);
 
@@ -69,7 +70,8 @@ int nxc_hash_buffer(const char *algorithm, const void *data, size_t len, struct 
         return 0;
 }
 
-int nxc_hash_fd(const char *algorithm, int fd, struct nxc_digest *ret, uint64_t *ret_size, struct nxc_error *err)
+int nxc_hash_fd(
+        const char *algorithm, int fd, struct nxc_digest *ret, uint64_t *ret_size, struct nxc_error *err)
 {
         _cleanup_free_ char *chunk = malloc(HASH_CHUNK);
         struct nxc_hash *h = nxc_hash_new(algorithm);

@@ -16,5 +16,7 @@ void nxc_hash_finish(struct nxc_hash *h, struct nxc_digest *ret);
 void nxc_hash_free(struct nxc_hash *h);
 
 /* The digest of a buffer, and of all of an fd from its start (ret_size may be NULL). */
-int nxc_hash_buffer(const char *algorithm, const void *data, size_t len, struct nxc_digest *ret, struct nxc_error *err);
-int nxc_hash_fd(const char *algorithm, int fd, struct nxc_digest *ret, uint64_t *ret_size, struct nxc_error *err);
+int nxc_hash_buffer(
+        const char *algorithm, const void *data, size_t len, struct nxc_digest *ret, struct nxc_error *err);
+int nxc_hash_fd(
+        const char *algorithm, int fd, struct nxc_digest *ret, uint64_t *ret_size, struct nxc_error *err);

@@ -9,6 +9,38 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Jansson 2.14 goes on where some allocations fail: a string that it reads loses a byte, a key that it
+ * writes loses its quote, and success is reported; when the byte is the closing quote, it reads past its
+ * buffer, unless the next allocation fails, too. And who builds a document has as many ways to lose a
+ * member. So we watch the allocator instead of each call. */
+static _Thread_local bool starved, parsing;
+
+static void *watched_malloc(size_t size)
+{
+        void *p = parsing && starved ? NULL : malloc(size);
+
+        starved |= p == NULL;
+        return p;
+}
+
+__attribute__((constructor)) static void watch_jansson(void)
+{
+        json_set_alloc_funcs(watched_malloc, free);
+}
+
+bool nxc_json_starved(void)
+{
+        bool was = starved;
+
+        starved = false;
+        return was;
+}
+
+void nxc_json_starve(void)
+{
+        starved = true;
+}
+
 /* jansson has a fixed depth of 2048; we look before it recurses. */
 static bool too_deep(const char *text, size_t len)
 {
@@ -46,7 +78,7 @@ static bool real_as_u64(double d, uint64_t *ret)
  * that a real can hold. */
 static char *widen_integers(const char *text, size_t len)
 {
-        char *copy = malloc(len + 1);
+        char *copy = watched_malloc(len + 1);
         bool in_string = false, any = false;
 
         if (!copy)
@@ -82,28 +114,57 @@ static char *widen_integers(const char *text, size_t len)
         return copy;
 }
 
-int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err)
+/* Of one parse only: what was lost before stays for nxc_json_format to tell. */
+static json_t *load(const char *text, size_t len, json_error_t *je, bool *ret_starved)
 {
+        bool before = nxc_json_starved();
+        json_t *j;
+
+        parsing = true;
+        j = json_loadb(text, len, JSON_REJECT_DUPLICATES, je);
+        if (!j && json_error_code(je) == json_error_numeric_overflow) {
+                _cleanup_free_ char *wide = widen_integers(text, len);
+
+                if (wide)
+                        j = json_loadb(wide, len, JSON_REJECT_DUPLICATES, je);
+        }
+        parsing = false;
+        *ret_starved = starved;
+        starved = before;
+        return j;
+}
+
+static int parse(
+        const char *text, size_t len, const char *what, bool quote, json_t **ret, struct nxc_error *err)
+{
+        bool out_of_memory;
         json_error_t je;
         json_t *j;
 
         if (too_deep(text, len))
                 return nxc_fail_kind(err, NXC_ERR_INVALID_JSON, 0, "parse %s: nested deeper than %d levels",
                         what, NXC_JSON_MAX_DEPTH);
-        j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
-        if (!j && json_error_code(&je) == json_error_numeric_overflow) {
-                _cleanup_free_ char *wide = widen_integers(text, len);
-
-                if (wide)
-                        j = json_loadb(wide, len, JSON_REJECT_DUPLICATES, &je);
-        }
-        if (!j && json_error_code(&je) == json_error_out_of_memory)
+        j = load(text, len, &je, &out_of_memory);
+        if (out_of_memory) {
+                json_decref(j);
                 return nxc_oom(err);
+        }
         if (!j)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_JSON, 0, "parse %s: line %d, column %d: %s", what,
-                        je.line, je.column, je.text);
+                        je.line, je.column, quote ? je.text : "not valid JSON");
         *ret = j;
         return 0;
+}
+
+int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err)
+{
+        return parse(text, len, what, true, ret, err);
+}
+
+int nxc_json_parse_secret(
+        const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err)
+{
+        return parse(text, len, what, false, ret, err);
 }
 
 int nxc_json_load_at(int dirfd, const char *path, size_t limit, json_t **ret, struct nxc_error *err)
@@ -148,6 +209,8 @@ char *nxc_json_format(const json_t *j, bool indent)
 {
         char *text = json_dumps(j, (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY), *narrow;
 
+        if (nxc_json_starved())
+                nxc_freep(&text);
         if (!text || (!strstr(text, "e18") && !strstr(text, "e19")))
                 return text;
         narrow = narrow_integers(text);

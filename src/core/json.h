@@ -21,11 +21,22 @@ static inline void nxc_json_decrefp(json_t **j)
  * column. Integers from 2^63 to 2^64-1, which jansson does not have, are kept as reals and written as
  * integers again by nxc_json_format. */
 int nxc_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err);
+/* The same of a text that holds a secret: the message does not quote it. */
+int nxc_json_parse_secret(
+        const char *text, size_t len, const char *what, json_t **ret, struct nxc_error *err);
 /* Reads a file of at most limit bytes and parses it. */
 int nxc_json_load_at(int dirfd, const char *path, size_t limit, json_t **ret, struct nxc_error *err);
-/* Compact, or indented; malloc'ed. NULL: out of memory. The way to write a document that nxc_json_parse
- * read. */
+/* Compact, or indented; malloc'ed. NULL: out of memory, now or when this thread made a JSON value since the
+ * last format or nxc_json_starved: so who builds a document for this need not check each member. The way to
+ * write a document that nxc_json_parse read. */
 char *nxc_json_format(const json_t *j, bool indent);
+
+/* Whether jansson was refused memory on this thread since the last format or call of this, other than in a
+ * parse. For who builds a document that is not formatted; and for who has told of it otherwise and goes on.
+ */
+bool nxc_json_starved(void);
+/* Counts as that: what was to go into the document found no memory. */
+void nxc_json_starve(void);
 
 /* A member by dotted path ("process.user.uid"), borrowed; NULL when absent. */
 json_t *nxc_json_get(const json_t *j, const char *dotted);

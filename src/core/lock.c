@@ -24,7 +24,8 @@ int nxc_lock_at(int dirfd, const char *name, enum nxc_lock_mode mode, int timeou
                 if (errno != EWOULDBLOCK)
                         return nxc_fail(err, errno, "lock '%s'", name);
                 if (waited_ms >= timeout_ms)
-                        return nxc_fail_kind(err, NXC_ERR_BUSY, EBUSY, "lock '%s', held by another process", name);
+                        return nxc_fail_kind(
+                                err, NXC_ERR_BUSY, EBUSY, "lock '%s', held by another process", name);
                 nanosleep(&ts, NULL);
                 waited_ms += step_ms;
                 step_ms = step_ms < 50 ? 2 * step_ms : 50;

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Lexical clean-up into a malloc'ed absolute path: "//", "." and ".." are resolved, ".." stops at "/". A relative
- * path is taken from "/". NULL: out of memory. */
+/* Lexical clean-up into a malloc'ed absolute path: "//", "." and ".." are resolved, ".." stops at "/". A
+ * relative path is taken from "/". NULL: out of memory. */
 char *nxc_path_normalize(const char *path);
 
 /* dir + "/" + name with exactly one slash between. NULL: out of memory. */

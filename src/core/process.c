@@ -284,8 +284,8 @@ static int64_t now_ms(void)
 }
 
 /* Takes what is there into the capture; past its limit it is read and dropped, so that the child never
- * blocks. */
-static bool drain(int fd, struct nxc_buf *into)
+ * blocks, and so it is where memory ends. */
+static bool drain(int fd, struct nxc_buf *into, bool *lost)
 {
         char chunk[8192];
         ssize_t n = read(fd, chunk, sizeof(chunk));
@@ -296,7 +296,7 @@ static bool drain(int fd, struct nxc_buf *into)
                 return false;
         if ((size_t)n > into->limit - into->len)
                 n = (ssize_t)(into->limit - into->len);
-        nxc_buf_add(into, chunk, (size_t)n); /* out of memory loses words, not the process */
+        *lost |= nxc_buf_add(into, chunk, (size_t)n) < 0;
         return true;
 }
 
@@ -338,8 +338,9 @@ static bool feed(int fd, const struct nxc_process_opts *o, size_t *offset)
 #define LAST_READS 256
 
 /* Until the process ended; a grandchild that keeps the pipes open does not hold us. */
-static int converse(const struct nxc_process_opts *o, struct pipes *p, int pidfd)
+static int converse(const struct nxc_process_opts *o, struct pipes *p, int pidfd, bool *ret_lost)
 {
+        bool lost_words = false; /* on stderr: the worse message, not a wrong result */
         int64_t deadline = o->timeout_ms > 0 ? now_ms() + o->timeout_ms : -1;
         bool ended = false;
         size_t offset = 0;
@@ -364,9 +365,9 @@ static int converse(const struct nxc_process_opts *o, struct pipes *p, int pidfd
                         return 0;
                 if (n <= 0)
                         continue;
-                if (pf[1].revents && !drain(p->out[0], o->capture_stdout))
+                if (pf[1].revents && !drain(p->out[0], o->capture_stdout, ret_lost))
                         nxc_closep(&p->out[0]);
-                if (pf[2].revents && !drain(p->errs[0], o->capture_stderr))
+                if (pf[2].revents && !drain(p->errs[0], o->capture_stderr, &lost_words))
                         nxc_closep(&p->errs[0]);
                 if (pf[3].revents && ((pf[3].revents & POLLERR) || !feed(p->in[1], o, &offset)))
                         nxc_closep(&p->in[1]);
@@ -380,13 +381,13 @@ static int converse(const struct nxc_process_opts *o, struct pipes *p, int pidfd
         }
 }
 
-static void begin_capture(struct nxc_buf *b)
+static int begin_capture(struct nxc_buf *b)
 {
         if (!b)
-                return;
+                return 0;
         if (b->limit == 0)
                 b->limit = CAPTURE_LIMIT;
-        nxc_buf_add(b, "", 0);
+        return nxc_buf_add(b, "", 0);
 }
 
 int nxc_process_run(const struct nxc_process_opts *o, int *ret_status, struct nxc_error *err)
@@ -394,6 +395,7 @@ int nxc_process_run(const struct nxc_process_opts *o, int *ret_status, struct nx
         _cleanup_(pipes_done) struct pipes p = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
         _cleanup_close_ int pidfd = -EBADF;
         int fds[3], r, status;
+        bool lost = false;
         pid_t pid;
 
         r = check_preserved(o, err);
@@ -402,8 +404,8 @@ int nxc_process_run(const struct nxc_process_opts *o, int *ret_status, struct nx
         if ((o->input && pipe2(p.in, O_CLOEXEC) < 0) || (o->capture_stdout && pipe2(p.out, O_CLOEXEC) < 0) ||
                 (o->capture_stderr && pipe2(p.errs, O_CLOEXEC) < 0))
                 return nxc_fail(err, errno, "make a pipe to '%s'", o->argv[0]);
-        begin_capture(o->capture_stdout);
-        begin_capture(o->capture_stderr);
+        if (begin_capture(o->capture_stdout) < 0 || begin_capture(o->capture_stderr) < 0)
+                return nxc_oom(err);
         fds[0] = o->input ? p.in[0] : o->stdin_fd;
         fds[1] = o->capture_stdout ? p.out[1] : o->stdout_fd;
         fds[2] = o->capture_stderr ? p.errs[1] : o->stderr_fd;
@@ -418,7 +420,7 @@ int nxc_process_run(const struct nxc_process_opts *o, int *ret_status, struct nx
                 if (p.in[1] >= 0)
                         fcntl(p.in[1], F_SETFL, O_NONBLOCK);
                 pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-                r = pidfd < 0 ? -errno : converse(o, &p, pidfd);
+                r = pidfd < 0 ? -errno : converse(o, &p, pidfd, &lost);
                 if (r < 0)
                         kill(o->new_group || o->timeout_ms > 0 ? -pid : pid, SIGKILL);
         }
@@ -427,6 +429,8 @@ int nxc_process_run(const struct nxc_process_opts *o, int *ret_status, struct nx
                         return nxc_fail(err, errno, "wait for '%s'", o->argv[0]);
         if (r < 0)
                 return nxc_fail(err, -r, "wait for '%s'", o->argv[0]);
+        if (lost)
+                return nxc_fail(err, ENOMEM, "read what '%s' says", o->argv[0]);
         *ret_status = status;
         return 0;
 }

@@ -32,7 +32,11 @@ struct nxc_source {
         /* Writes all of a blob. Thread safe. fn is called from the calling thread with the bytes so far. */
         int (*get_blob)(struct nxc_source *src, const struct nxc_descriptor *desc, struct nxc_blob_writer *w,
                 nxc_bytes_fn fn, void *arg, struct nxc_error *err);
+        /* Checks a blob that the store has already, and that is therefore not asked for: what lies at hand
+         * has to be right all the same. NULL: not at hand. */
+        int (*check_blob)(struct nxc_source *src, const struct nxc_descriptor *desc, struct nxc_error *err);
 };
+int nxc_source_check_blob(struct nxc_source *src, const struct nxc_descriptor *desc, struct nxc_error *err);
 
 /* Progress, one call at a time: the layers report from several threads. */
 void nxc_report(struct nxc_engine_ctx *ctx, enum nxc_progress_kind kind, const char *what,

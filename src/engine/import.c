@@ -129,6 +129,23 @@ static int layout_get_blob(struct nxc_source *src, const struct nxc_descriptor *
         return r;
 }
 
+static int layout_check_blob(
+        struct nxc_source *src, const struct nxc_descriptor *desc, struct nxc_error *err)
+{
+        _cleanup_close_ int fd = -EBADF;
+        char algorithm[8];
+        struct nxc_digest got;
+        int r = open_layout_blob((struct layout_source *)src, desc, &fd, err);
+
+        snprintf(algorithm, sizeof(algorithm), "%.6s", desc->digest.text);
+        if (r == 0)
+                r = nxc_hash_fd(algorithm, fd, &got, NULL, err);
+        if (r == 0 && !nxc_digest_equal(&got, &desc->digest))
+                r = nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "blob '%s' of '%s' has digest '%s'",
+                        desc->digest.text, src->what, got.text);
+        return r;
+}
+
 /* A blob that the archive has under its name; the staging area has it under the digest that it really has.
  */
 static int check_archive_blob(
@@ -146,6 +163,12 @@ static int check_archive_blob(
                 return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "blob '%s' of '%s' has digest '%s'",
                         desc->digest.text, s->source.what, f->desc.digest.text);
         return 0;
+}
+
+static int archive_check_blob(
+        struct nxc_source *src, const struct nxc_descriptor *desc, struct nxc_error *err)
+{
+        return check_archive_blob((struct archive_source *)src, desc, err);
 }
 
 static int archive_get_document(struct nxc_source *src, const struct nxc_descriptor *desc,
@@ -264,7 +287,8 @@ static int import_layout(struct import *im, struct nxc_image **ret, struct nxc_e
         struct layout_source s = {
                 .source = { .what = im->path,
                         .get_document = layout_get_document,
-                        .get_blob = layout_get_blob },
+                        .get_blob = layout_get_blob,
+                        .check_blob = layout_check_blob },
         };
         _cleanup_close_ int fd = open(im->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_json_ json_t *index = NULL;
@@ -382,15 +406,17 @@ static int import_archive(struct import *im, struct nxc_image **ret, struct nxc_
 
         if (r < 0)
                 return r;
-        if (s.archive.index && im->kind != NXC_IMPORT_DOCKER_ARCHIVE)
+        if (s.archive.index && im->kind != NXC_IMPORT_DOCKER_ARCHIVE) {
+                s.source.check_blob = archive_check_blob; /* docker's names say no digests */
                 r = choose_oci(im, &s.source, s.archive.index, err);
-        else if (s.archive.docker && im->kind != NXC_IMPORT_OCI_ARCHIVE)
+        } else if (s.archive.docker && im->kind != NXC_IMPORT_OCI_ARCHIVE) {
                 r = choose_docker(im, &s.archive, err);
-        else
+        } else {
                 r = nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "archive '%s' has no %s", im->path,
                         im->kind == NXC_IMPORT_OCI_ARCHIVE      ? "index.json"
                         : im->kind == NXC_IMPORT_DOCKER_ARCHIVE ? "manifest.json"
                                                                 : "index.json and no manifest.json");
+        }
         if (r == 0)
                 r = take_in(im, &s.source, ret, err);
         nxc_archive_done(&s.archive);

@@ -57,7 +57,7 @@ static int fetch_blob(struct nxc_layer_batch *b, struct layer *l, bool *ret_cach
                 return r;
         *ret_cached = w == NULL;
         if (!w)
-                return 0;
+                return nxc_source_check_blob(b->source, l->desc, err);
         nxc_report(b->ctx, NXC_PROGRESS_START, "layer", l->desc, 0);
         r = b->source->get_blob(b->source, l->desc, w, report_bytes, &p, err);
         if (r < 0) {
@@ -76,6 +76,7 @@ static bool pair_is_known(const struct nxc_layer_batch *b, const struct layer *l
 
                 for (size_t k = 0; k < im->manifest.n_layers && k < im->config.n_diff_ids; k++) {
                         if (nxc_digest_equal(&im->manifest.layers[k].digest, &l->desc->digest) &&
+                                im->manifest.layers[k].compression == l->desc->compression &&
                                 nxc_digest_equal(&im->config.diff_ids[k], l->diff_id))
                                 return true;
                 }

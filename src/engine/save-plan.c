@@ -76,14 +76,15 @@ static char *index_text(const struct nxc_image *image, uint64_t manifest_size)
 {
         const char *type = nxc_json_str(image->manifest_json, "mediaType");
         const char *variant = image->config.platform.variant;
+        json_t *name = image->name ? json_pack("{s:s}", "org.opencontainers.image.ref.name", image->name)
+                                   : NULL;
         _cleanup_json_ json_t *j = json_pack("{s:i, s:s, s:[{s:s, s:s, s:I, s:{s:s, s:s, s:s*}, s:o*}]}",
                 "schemaVersion", 2, "mediaType", NXC_MT_OCI_INDEX, "manifests", "mediaType",
                 type ? type : NXC_MT_OCI_MANIFEST, "digest", image->digest.text, "size",
                 (json_int_t)manifest_size, "platform", "architecture", image->config.platform.arch, "os",
-                image->config.platform.os, "variant", *variant ? variant : NULL, "annotations",
-                image->name ? json_pack("{s:s}", "org.opencontainers.image.ref.name", image->name) : NULL);
+                image->config.platform.os, "variant", *variant ? variant : NULL, "annotations", name);
 
-        return j ? nxc_json_format(j, false) : NULL;
+        return j && (name || !image->name) ? nxc_json_format(j, false) : NULL;
 }
 
 int nxc_save_plan_oci(const struct nxc_image *image, const struct nxc_descriptor *manifest,

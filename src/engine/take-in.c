@@ -41,6 +41,11 @@ void nxc_report(struct nxc_engine_ctx *ctx, enum nxc_progress_kind kind, const c
         pthread_mutex_unlock(&one_at_a_time);
 }
 
+int nxc_source_check_blob(struct nxc_source *src, const struct nxc_descriptor *desc, struct nxc_error *err)
+{
+        return src->check_blob ? src->check_blob(src, desc, err) : 0;
+}
+
 /* The document that an index names for our platform; doc becomes it. */
 static int choose_from_index(
         struct taking *k, const json_t *json, struct nxc_document *doc, struct nxc_error *err)
@@ -136,7 +141,7 @@ static int fetch_config(struct taking *k, const struct nxc_descriptor *desc, str
                 return r;
         if (!w) {
                 nxc_report(k->ctx, NXC_PROGRESS_CACHED, "config", desc, desc->size);
-                return 0;
+                return nxc_source_check_blob(k->t->source, desc, err);
         }
         nxc_report(k->ctx, NXC_PROGRESS_START, "config", desc, 0);
         r = k->t->source->get_blob(k->t->source, desc, w, NULL, NULL, err);

@@ -2,6 +2,7 @@
  * for "nothing known" an exit code with a fixed sentence. */
 #include "image/auth-internal.h"
 
+#include "core/json.h"
 #include "core/process.h"
 #include "core/str.h"
 
@@ -41,7 +42,8 @@ static int read_answer(
         const struct nxc_buf *out, const char *program, struct nxc_credentials *ret, struct nxc_error *err)
 {
         struct nxc_credentials c = { 0 };
-        json_t *j = json_loadb(out->data ? out->data : "", out->len, JSON_REJECT_DUPLICATES, NULL);
+        json_t *j = NULL;
+        int r = nxc_json_parse_secret(out->data ? out->data : "", out->len, program, &j, NULL);
         const char *user = json_string_value(json_object_get(j, "Username"));
         const char *secret = json_string_value(json_object_get(j, "Secret"));
         bool complete = user && secret;
@@ -54,7 +56,7 @@ static int read_answer(
         }
         nxc_json_wipe(j);
         json_decref(j);
-        if (!complete)
+        if (!complete && r != -ENOMEM)
                 return nxc_fail_kind(
                         err, NXC_ERR_CONFIG, 0, "%s did not answer with Username and Secret", program);
         if (!nxc_credentials_are_set(&c)) {

@@ -2,6 +2,7 @@
 #include "image/auth.h"
 
 #include "core/fs.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/str.h"
 #include "image/auth-internal.h"
@@ -219,15 +220,13 @@ int nxc_auth_file_lookup(const char *text, size_t len, const char *what, bool le
         const char *path, struct nxc_auth_answer *ret, struct nxc_error *err)
 {
         struct nxc_auth_answer answer = { 0 };
-        json_error_t je;
         json_t *doc;
-        int r;
+        int r = nxc_json_parse_secret(text, len, what, &doc, err);
 
-        /* not nxc_json_parse: its message quotes the text near the fault, which may be a secret */
-        doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
-        if (!doc)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_CONFIG, 0,
-                        "parse %s: line %d, column %d: not valid JSON", what, je.line, je.column);
+        if (r < 0) {
+                nxc_error_set_kind(err, NXC_ERR_INVALID_CONFIG);
+                return r;
+        }
         r = look_up(doc, legacy, host, path, &answer, err);
         nxc_json_wipe(doc);
         json_decref(doc);

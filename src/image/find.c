@@ -277,7 +277,11 @@ static int find_id(struct nxc_image_store *s, const struct nxc_layout *l, const 
         for (size_t i = 0; i < l->n; i++) {
                 struct nxc_digest id;
 
-                if (config_digest_of(s, &l->entries[i], &id) < 0)
+                int r = config_digest_of(s, &l->entries[i], &id);
+
+                if (r == -ENOMEM)
+                        return nxc_oom(err);
+                if (r < 0)
                         continue;
                 if (strncmp(nxc_digest_hex(&id), prefix, strlen(prefix)) != 0)
                         continue;
@@ -307,9 +311,8 @@ int nxc_layout_find(struct nxc_image_store *s, const struct nxc_layout *l, const
                 if (is_short_name(name)) {
                         _cleanup_free_ char *local = nxc_strf("localhost/%s", name);
 
-                        if (!local)
+                        if (!local || find_reference(l, local, &e, NULL) == -ENOMEM)
                                 return nxc_oom(err);
-                        find_reference(l, local, &e, NULL);
                 }
                 if (!e)
                         named = find_reference(l, name, &e, &grammar);

@@ -141,12 +141,15 @@ static bool is_token(const char *s)
 
 static int take_token(struct nxc_registry *r, const struct nxc_http_response *resp, struct nxc_error *err)
 {
-        /* not nxc_json_parse: its message quotes the text, which holds the token */
-        json_t *doc = json_loadb(resp->body.data ? resp->body.data : "", resp->body.len, 0, NULL);
-        const char *token = json_string_value(json_object_get(doc, "token"));
-        json_int_t life = json_integer_value(json_object_get(doc, "expires_in"));
-        int result;
+        const char *token, *body = resp->body.data ? resp->body.data : "";
+        json_t *doc = NULL;
+        json_int_t life;
+        int result = nxc_json_parse_secret(body, resp->body.len, "the token server's answer", &doc, NULL);
 
+        if (result == -ENOMEM)
+                return nxc_oom(err);
+        token = json_string_value(json_object_get(doc, "token"));
+        life = json_integer_value(json_object_get(doc, "expires_in"));
         if (!token || !*token)
                 token = json_string_value(json_object_get(doc, "access_token"));
         if (life < TOKEN_MIN_LIFE_S)

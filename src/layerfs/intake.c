@@ -59,7 +59,7 @@ static int compare_diff_id(
 {
         if (nxc_digest_equal(want, got))
                 return 0;
-        return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "verify layer '%s': its contents are '%s'",
+        return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "verify layer '%s': its diff_id is '%s'",
                 want->text, got->text);
 }
 

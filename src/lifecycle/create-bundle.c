@@ -18,22 +18,44 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The "Filesystem Creation Flow" of the specification, in its order. An image that has a link or a file of
- * such a name keeps it: the runtime judges what it means there. */
+/* The "Filesystem Creation Flow" of the specification, in its order. An image may have a link of such a
+ * name, but not where the runtime is going to make nodes and links: runc follows it, out of the root (as
+ * of 1.1). */
 static const struct {
         const char *name;
         mode_t mode;
+        bool is_ours; /* of the runtime: never a link */
 } standard_dirs[] = {
-        { "dev", 0755 },
-        { "proc", 0555 },
-        { "sys", 0555 },
-        { "tmp", 01777 },
-        { "var", 0755 },
-        { "run", 0755 },
+        { "dev", 0755, true },
+        { "proc", 0555, true },
+        { "sys", 0555, true },
+        { "tmp", 01777, false },
+        { "var", 0755, false },
+        { "run", 0755, false },
 };
+
+int nxc_flow_check_directories(int root_fd, struct nxc_error *err)
+{
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(standard_dirs); i++) {
+                const char *name = standard_dirs[i].name;
+                struct stat st;
+
+                if (!standard_dirs[i].is_ours || fstatat(root_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                if (!S_ISDIR(st.st_mode))
+                        return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, ENOTDIR,
+                                "'/%s' of the root is a %s", name,
+                                S_ISLNK(st.st_mode) ? "symbolic link" : "file");
+        }
+        return 0;
+}
 
 int nxc_flow_make_directories(struct nxc_flow *f, struct nxc_error *err)
 {
+        int r = nxc_flow_check_directories(f->mount_fd, err);
+
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < NXC_ARRAY_SIZE(standard_dirs); i++) {
                 const char *name = standard_dirs[i].name;
 

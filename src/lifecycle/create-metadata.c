@@ -76,5 +76,5 @@ int nxc_flow_describe(struct nxc_flow *f, struct nxc_error *err)
         rec->bundle = f->bundle ? strdup(f->bundle) : NULL;
         rec->oci_version = strdup(nxc_spec_version(f->spec));
         rec->annotations = json_deep_copy(nxc_json_get(nxc_spec_json(f->spec), "annotations"));
-        return rec->bundle && rec->oci_version ? 0 : nxc_oom(err);
+        return rec->bundle && rec->oci_version && !nxc_json_starved() ? 0 : nxc_oom(err);
 }

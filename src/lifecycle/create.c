@@ -213,6 +213,16 @@ STEP(step_check_version)
         return nxc_spec_check_version(((struct nxc_flow *)flow)->spec, err);
 }
 
+static int check_bundles_root(const struct nxc_flow *f, struct nxc_error *err)
+{
+        _cleanup_close_ int root = open(f->rootfs.path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (root < 0)
+                return nxc_fail_kind(
+                        err, NXC_ERR_INVALID_ROOTFS, errno, "open the root '%s'", f->rootfs.path);
+        return nxc_flow_check_directories(root, err);
+}
+
 STEP(step_check_required)
 {
         struct nxc_flow *f = flow;
@@ -225,7 +235,10 @@ STEP(step_check_required)
         if (f->image_name)
                 return 0;
         f->rootfs.kind = NXC_ROOTFS_DIR;
-        return nxc_spec_resolve_root(f->spec, f->bundle_fd, f->bundle, &f->rootfs.path, err);
+        r = nxc_spec_resolve_root(f->spec, f->bundle_fd, f->bundle, &f->rootfs.path, err);
+        if (r == 0)
+                r = check_bundles_root(f, err);
+        return r;
 }
 
 static bool is_wanted_platform(const struct nxc_flow *f, const struct nxc_platform *want)
@@ -423,6 +436,17 @@ static const char *chosen_runtime(const struct nxc_flow *f)
         return c->runtime ? c->runtime : "auto";
 }
 
+/* Those that the backend runs at their place are its own, unless a failure is to be survived. In the
+ * foreground of a terminal it does all in one go, and nobody else can stand between its steps. */
+static bool takes_hook(const struct nxc_flow *f, enum nxc_hook_point point)
+{
+        if (!f->backend->runs_hooks || f->hooks_continue)
+                return true;
+        if (f->is_run && !f->o->detach && nxc_spec_terminal(f->spec))
+                return false;
+        return f->backend->hooks_misplaced & (1u << point);
+}
+
 /* Hooks that nexcage runs are taken out of what the backend gets. Those of the container's own namespaces
  * stay with a backend that can run them: only it stands there. */
 static int take_hooks(struct nxc_flow *f, struct nxc_error *err)
@@ -431,14 +455,21 @@ static int take_hooks(struct nxc_flow *f, struct nxc_error *err)
                 NXC_HOOK_POSTSTART, NXC_HOOK_POSTSTOP };
         json_t *hooks = nxc_spec_hooks(f->spec);
 
-        if (!hooks || (f->backend->runs_hooks && !f->hooks_continue))
+        if (!hooks)
                 return 0;
-        f->hooks = json_deep_copy(hooks);
+        f->hooks = json_object();
         if (!f->hooks)
                 return nxc_oom(err);
-        for (size_t i = 0; i < NXC_ARRAY_SIZE(ours); i++)
-                json_object_del(hooks, nxc_hook_point_name(ours[i]));
-        f->own_hooks = f->spec_changed = true;
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(ours); i++) {
+                const char *name = nxc_hook_point_name(ours[i]);
+
+                if (!nxc_hooks_exist(hooks, ours[i]) || !takes_hook(f, ours[i]))
+                        continue;
+                if (json_object_set(f->hooks, name, json_object_get(hooks, name)) < 0)
+                        return nxc_oom(err);
+                json_object_del(hooks, name);
+                f->own_hooks = f->spec_changed = true;
+        }
         return 0;
 }
 
@@ -598,8 +629,8 @@ static struct nxc_backend_create backend_create(const struct nxc_flow *f)
                 .no_subreaper = f->o->no_subreaper,
                 .detach = f->o->detach,
                 .keep = f->o->keep,
-                .stdio = { f->o->interactive && !alone ? STDIN_FILENO : -1, alone ? f->log_fd : STDOUT_FILENO,
-                        alone ? f->log_fd : STDERR_FILENO },
+                .stdio = { f->o->interactive && !alone ? STDIN_FILENO : -1,
+                        alone ? f->log_fd : STDOUT_FILENO, alone ? f->log_fd : STDERR_FILENO },
         };
 }
 

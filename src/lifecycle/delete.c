@@ -47,7 +47,7 @@ int nxc_delete(struct nxc_host *h, const char *id, bool force, struct nxc_error 
         if (r < 0)
                 return r;
         r = nxc_subject_lock(h, id, &s, &why);
-        if (r < 0 && force && why.kind != NXC_ERR_BUSY)
+        if (r < 0 && force && why.kind != NXC_ERR_BUSY && why.kind != NXC_ERR_OUT_OF_MEMORY)
                 return delete_damaged(h, id, err);
         if (r < 0) {
                 *err = why;

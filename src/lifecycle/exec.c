@@ -13,26 +13,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-static int check_process(const json_t *process, const char *what, struct nxc_error *err)
-{
-        const json_t *args = json_object_get(process, "args"), *arg;
-        const char *cwd = nxc_json_str(process, "cwd");
-        size_t i;
-
-        if (!json_is_object(process))
-                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "%s: not an object", what);
-        if (!json_is_array(args) || json_array_size(args) == 0)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0, "%s: process args cannot be empty", what);
-        json_array_foreach ((json_t *)args, i, arg)
-                if (!json_is_string(arg))
-                        return nxc_fail_kind(
-                                err, NXC_ERR_INVALID_SPEC, 0, "%s: args[%zu] is not a string", what, i);
-        if (!cwd || cwd[0] != '/')
-                return nxc_fail_kind(
-                        err, NXC_ERR_INVALID_SPEC, 0, "%s: cwd has to be an absolute path", what);
-        return 0;
-}
-
 static int set_string(json_t *object, const char *key, const char *value)
 {
         return value ? json_object_set_new(object, key, json_string(value)) : 0;
@@ -167,6 +147,8 @@ static int compose_process(const struct nxc_exec_opts *o, const struct nxc_recor
                 r = add_gids(process, &o->additional_gids, err);
         if (r == 0)
                 r = add_caps(process, &o->cap_add, err);
+        if (r == 0 && nxc_json_starved())
+                r = nxc_oom(err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(process);
@@ -181,10 +163,12 @@ static int get_process(const struct nxc_exec_opts *o, const struct nxc_record *r
                         ? nxc_json_load_at(AT_FDCWD, o->process_file, NXC_SPEC_MAX_BYTES, &process, err)
                         : compose_process(o, rec, init, &process, err);
 
-        if (r == 0)
-                r = check_process(process, o->process_file ? o->process_file : "process", err);
         if (r < 0)
                 return r;
+        /* Strictly: a runtime may take a uid that is no number for root's. */
+        r = nxc_spec_check_part("process", process, err);
+        if (r < 0)
+                return o->process_file ? nxc_error_wrap(err, "'%s'", o->process_file) : r;
         *ret = TAKE_PTR(process);
         return 0;
 }

@@ -62,6 +62,8 @@ int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err);
 int nxc_flow_write_bundle(struct nxc_flow *f, struct nxc_error *err);
 /* The standard directories, by fd inside the root, never through a link. */
 int nxc_flow_make_directories(struct nxc_flow *f, struct nxc_error *err);
+/* InvalidRootfs when /dev, /proc or /sys of a root is anything but a directory (CVE-2026-41579). */
+int nxc_flow_check_directories(int root_fd, struct nxc_error *err);
 
 /* What the flow would do, for --dry-run; and what it took, for --timings. */
 int nxc_flow_print_plan(const struct nxc_flow *f, struct nxc_error *err);

@@ -57,6 +57,8 @@ static int mount_chain(struct nxc_host *h, const struct nxc_image *image, int di
         if (r == 0)
                 r = nxc_layer_chain_compose(chain, -1, -1, false, &mount_fd, err);
         if (r == 0)
+                r = nxc_mount_harden(mount_fd, err); /* the host looks into it: no devices, no setuid */
+        if (r == 0)
                 r = nxc_mount_attach(mount_fd, dir_fd, ".", err);
         nxc_layer_chain_release(chain);
         return r;

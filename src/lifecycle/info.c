@@ -8,6 +8,16 @@
 
 #include <sys/utsname.h>
 
+/* What is missing here. Memory is not of that kind: who cannot look does not say that there is nothing. */
+static void set_missing(json_t *j, const struct nxc_error *why, const char *hint)
+{
+        if (why->kind == NXC_ERR_OUT_OF_MEMORY)
+                nxc_json_starve();
+        json_object_set_new(j, "usable", json_false());
+        json_object_set_new(j, "missing", json_string(why->message));
+        json_object_set_new(j, "hint", json_string(why->hint[0] ? why->hint : hint));
+}
+
 static json_t *describe_backend(const struct nxc_backend_ops *b)
 {
         struct nxc_backend_info info = { 0 };
@@ -19,9 +29,7 @@ static json_t *describe_backend(const struct nxc_backend_ops *b)
                 json_object_set_new(j, "version", json_string(info.version));
                 json_object_set_new(j, "path", json_string(info.path));
         } else {
-                json_object_set_new(j, "usable", json_false());
-                json_object_set_new(j, "missing", json_string(why.message));
-                json_object_set_new(j, "hint", json_string(why.hint[0] ? why.hint : b->install_hint));
+                set_missing(j, &why, b->install_hint);
         }
         return j;
 }
@@ -31,13 +39,10 @@ static json_t *describe_storage(const struct nxc_storage_ops *s)
         struct nxc_error why = { 0 };
         json_t *j = json_pack("{s:s, s:s}", "name", s->name, "summary", s->summary);
 
-        if (s->probe(&why) == 0) {
+        if (s->probe(&why) == 0)
                 json_object_set_new(j, "usable", json_true());
-        } else {
-                json_object_set_new(j, "usable", json_false());
-                json_object_set_new(j, "missing", json_string(why.message));
-                json_object_set_new(j, "hint", json_string(why.hint));
-        }
+        else
+                set_missing(j, &why, "");
         return j;
 }
 
@@ -45,10 +50,15 @@ static json_t *describe_engine(void)
 {
         const struct nxc_engine_ops *engine;
         struct nxc_error why = { 0 };
+        json_t *j = json_object();
 
-        if (nxc_engine_load(&engine, &why) == 0)
-                return json_pack("{s:b, s:i}", "usable", 1, "abi", engine->abi);
-        return json_pack("{s:b, s:s, s:s}", "usable", 0, "missing", why.message, "hint", why.hint);
+        if (nxc_engine_load(&engine, &why) == 0) {
+                json_object_set_new(j, "usable", json_true());
+                json_object_set_new(j, "abi", json_integer(engine->abi));
+        } else {
+                set_missing(j, &why, "");
+        }
+        return j;
 }
 
 int nxc_host_info(struct nxc_host *h, json_t **ret, struct nxc_error *err)
@@ -67,7 +77,7 @@ int nxc_host_info(struct nxc_host *h, json_t **ret, struct nxc_error *err)
                 h->config->runtime ? h->config->runtime : "auto", "defaultStorage",
                 h->config->storage ? h->config->storage : "overlay", "runtimes", backends, "storageDrivers",
                 drivers, "imageEngine", describe_engine());
-        if (!all)
+        if (!all || nxc_json_starved())
                 return nxc_oom(err);
         *ret = TAKE_PTR(all);
         return 0;

@@ -40,12 +40,13 @@ static int undo_tree(struct nxc_host *h, const char *token, const char *arg, str
         return nxc_remove_tree_at(AT_FDCWD, arg, err);
 }
 
-static bool is_owned(const char *dir, const char *token)
+/* 1, 0, or -ENOMEM: who cannot look does not know. */
+static int is_owned(const char *dir, const char *token)
 {
         _cleanup_free_ char *path = nxc_path_join(dir, NXC_OWNER_FILE), *text = NULL;
+        int r = path ? nxc_read_file_at(AT_FDCWD, path, 64, &text, NULL, NULL) : -ENOMEM;
 
-        return path && nxc_read_file_at(AT_FDCWD, path, 64, &text, NULL, NULL) == 0 &&
-               nxc_streq(text, token);
+        return r == -ENOMEM ? r : r == 0 && nxc_streq(text, token);
 }
 
 /* Renamed first, to a name that only this journal uses: a removal that is killed half way is then found
@@ -54,10 +55,11 @@ static int undo_owned(struct nxc_host *h, const char *token, const char *arg, st
 {
         const char *base = nxc_path_basename(arg);
         _cleanup_free_ char *gone = nxc_strf("%.*s.gone-%s", (int)(base - arg), arg, token);
+        int owned = gone ? is_owned(arg, token) : -ENOMEM;
 
-        if (!gone)
+        if (owned < 0)
                 return nxc_oom(err);
-        if (is_owned(arg, token) && rename(arg, gone) < 0)
+        if (owned && rename(arg, gone) < 0)
                 return nxc_fail(err, errno, "remove '%s'", arg);
         return nxc_remove_tree_at(AT_FDCWD, gone, err);
 }
@@ -74,21 +76,26 @@ static int undo_mount(struct nxc_host *h, const char *token, const char *arg, st
         return nxc_umount(arg, err);
 }
 
-static int load_owned(struct nxc_host *h, const char *token, const char *id, struct nxc_subject *ret)
+/* -ENOENT and the like: there is no such container, or none of ours; -ENOMEM: an error. */
+static int load_owned(struct nxc_host *h, const char *token, const char *id, struct nxc_subject *ret,
+        struct nxc_error *err)
 {
         _cleanup_free_ char *dir = nxc_path_join(h->root, id);
+        int r = dir ? is_owned(dir, token) : -ENOMEM;
 
-        if (!dir || !is_owned(dir, token))
-                return -ENOENT;
-        return nxc_subject_load(h, id, ret, NULL);
+        if (r >= 0)
+                r = r ? nxc_subject_load(h, id, ret, NULL) : -ENOENT;
+        return r == -ENOMEM ? nxc_oom(err) : r;
 }
 
 static int undo_backend(struct nxc_host *h, const char *token, const char *arg, struct nxc_error *err)
 {
         _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
 
-        if (load_owned(h, token, arg, &s) < 0)
-                return 0;
+        int r = load_owned(h, token, arg, &s, err);
+
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
         return nxc_backend_remove(s.backend, &s.target, true, err);
 }
 
@@ -97,14 +104,16 @@ static int meet_barrier(struct nxc_host *h, const char *token, const char *arg, 
 {
         _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
         struct nxc_backend_status st;
+        int r;
 
         if (nxc_starts_with(arg, "keep "))
                 return UNDO_FORGET;
-        if (load_owned(h, token, arg + strlen("erase "), &s) < 0)
-                return 0;
-        if (nxc_backend_status(s.backend, &s.target, &st, NULL) == 0 && st.status != NXC_STATUS_STOPPED)
-                return UNDO_LATER;
-        return 0;
+        r = load_owned(h, token, arg + strlen("erase "), &s, err);
+        if (r == 0)
+                r = nxc_backend_status(s.backend, &s.target, &st, err);
+        if (r == 0)
+                return st.status == NXC_STATUS_STOPPED ? 0 : UNDO_LATER;
+        return r == -ENOMEM ? r : 0;
 }
 
 static const struct {
@@ -217,6 +226,10 @@ static int undo_line(struct nxc_host *h, const char *token, const char *line, bo
                         continue;
                 nxc_debug("undo: %s", line);
                 r = kinds[k].undo(h, token, line + n + 1, &err);
+                if (r == -ENOMEM) { /* what lies below it may be needed to do it then */
+                        nxc_warn("undo '%s': %s, leaving it to a later command", line, err.message);
+                        return UNDO_LATER;
+                }
                 if (r < 0)
                         nxc_warn("undo '%s': %s, ignoring", line, err.message);
                 return r > 0 ? r : 0;

@@ -12,16 +12,26 @@ int nxc_kill(struct nxc_host *h, const char *id, int signal, bool all, struct nx
 {
         _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
         struct nxc_backend_status st;
+        struct nxc_error why = { 0 };
         int r = nxc_subject_load(h, id, &s, err);
 
         if (r == 0)
                 r = nxc_backend_status(s.backend, &s.target, &st, err);
         if (r < 0)
                 return r;
-        /* --all also reaches what an ended init has left behind (a shared PID namespace), as runc has it. */
-        if (st.status == NXC_STATUS_STOPPED && !all)
+        if (st.status != NXC_STATUS_STOPPED)
+                return nxc_backend_kill(s.backend, &s.target, signal, all, err);
+        if (!all)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_STATE, 0, "container not running: %s", id);
-        return nxc_backend_kill(s.backend, &s.target, signal, all, err);
+        /* --all also reaches what an ended init has left behind (a shared PID namespace); that there is
+         * nothing is no error, as runc has it. */
+        r = nxc_backend_kill(s.backend, &s.target, signal, true, &why);
+        if (r < 0 && why.kind != NXC_ERR_INVALID_STATE) {
+                if (err)
+                        *err = why;
+                return r;
+        }
+        return 0;
 }
 
 /* Whether it stopped within the time. */
@@ -102,8 +112,10 @@ int nxc_update(struct nxc_host *h, const char *id, json_t *resources, struct nxc
 {
         _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
         pid_t pid;
-        int r = nxc_subject_lock(h, id, &s, err);
+        int r = nxc_spec_check_part("linux.resources", resources, err);
 
+        if (r == 0)
+                r = nxc_subject_lock(h, id, &s, err);
         if (r == 0)
                 r = nxc_subject_need_process(&s, &pid, err);
         return r < 0 ? r : nxc_backend_update(s.backend, &s.target, resources, err);

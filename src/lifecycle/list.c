@@ -49,6 +49,8 @@ int nxc_list(struct nxc_host *h, json_t **ret, struct nxc_error *err)
                 if (nxc_state(h, ids.v[i], &one, &why) == 0) {
                         if (json_array_append_new(all, one) < 0)
                                 return nxc_oom(err);
+                } else if (why.kind == NXC_ERR_OUT_OF_MEMORY) {
+                        return nxc_oom(err);
                 } else if (why.kind != NXC_ERR_CONTAINER_NOT_FOUND) {
                         nxc_warn("list container '%s': %s, ignoring", ids.v[i], why.message);
                 }
@@ -83,12 +85,19 @@ int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, stru
 int nxc_ps(struct nxc_host *h, const char *id, pid_t **ret, size_t *ret_n, struct nxc_error *err)
 {
         _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
-        pid_t pid;
+        struct nxc_backend_status st;
         int r = nxc_subject_load(h, id, &s, err);
 
         if (r == 0)
-                r = nxc_subject_need_process(&s, &pid, err);
-        return r < 0 ? r : nxc_cgroup_pids(pid, ret, ret_n, err);
+                r = nxc_backend_status(s.backend, &s.target, &st, err);
+        if (r < 0)
+                return r;
+        if (st.status == NXC_STATUS_STOPPED) { /* no processes, as runc has it */
+                *ret = NULL;
+                *ret_n = 0;
+                return 0;
+        }
+        return nxc_cgroup_pids(st.pid, ret, ret_n, err);
 }
 
 static int stats_of(const char *id, pid_t pid, json_t **ret, struct nxc_error *err)

@@ -114,7 +114,7 @@ int nxc_flow_print_plan(const struct nxc_flow *f, struct nxc_error *err)
         FILE *out = f->o->plan_out ? f->o->plan_out : stdout;
         _cleanup_free_ char *text = NULL;
 
-        if (!plan)
+        if (!plan || nxc_json_starved())
                 return nxc_oom(err);
         if (!f->o->dry_run_json) {
                 print_text(out, plan);

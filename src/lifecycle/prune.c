@@ -192,6 +192,8 @@ int nxc_prune(struct nxc_host *h, bool all, struct nxc_prune_report *ret, struct
         struct nxc_prune_report report = { 0 };
         int r = nxc_host_root_fd(h, false, err); /* undoes dead creates first */
 
+        if (r == 0 && h->root_fd >= 0)
+                r = nxc_state_sweep(h->root_fd, err);
         if (r == 0)
                 r = nxc_host_store_fd(h, false, err);
         if (r < 0)

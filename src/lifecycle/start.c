@@ -15,6 +15,9 @@ int nxc_start(struct nxc_host *h, const char *id, struct nxc_error *err)
         if (st.status == NXC_STATUS_STOPPED)
                 return nxc_fail_kind(
                         err, NXC_ERR_INVALID_STATE, 0, "cannot start a container that has stopped: %s", id);
+        if (st.status == NXC_STATUS_PAUSED)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_STATE, 0,
+                        "cannot start a container in the paused state: %s", id);
         if (st.status != NXC_STATUS_CREATED)
                 return nxc_fail_kind(
                         err, NXC_ERR_INVALID_STATE, 0, "cannot start an already running container: %s", id);

@@ -1,4 +1,5 @@
-/* The store's own stories: images seen as directories, and what is taken away when nothing uses it any more. */
+/* The store's own stories: images seen as directories, and what is taken away when nothing uses it any more.
+ */
 #pragma once
 
 #include "lifecycle/lifecycle.h"

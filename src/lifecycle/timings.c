@@ -4,6 +4,7 @@
 
 #include "core/cleanup.h"
 #include "core/json.h"
+#include "core/log.h"
 
 static double ms(uint64_t ns)
 {
@@ -42,6 +43,8 @@ static void print_json(
         text = nxc_json_format(all, false);
         if (text)
                 fprintf(out, "%s\n", text);
+        else
+                nxc_warn("show the timings: out of memory, ignoring");
 }
 
 /* Boxes that were passed through are nodes with their time; the one that failed is red, as in the

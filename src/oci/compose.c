@@ -30,16 +30,18 @@ int nxc_usage(struct nxc_error *err, const char *fmt, ...)
 
 int nxc_put(json_t *o, const char *key, json_t *value, struct nxc_error *err)
 {
-        return json_object_set_new(o, key, value) < 0 ? nxc_oom(err) : 0;
+        /* jansson holds UTF-8 only, and so does a config.json */
+        if (json_object_set_new(o, key, value) < 0)
+                return nxc_json_starved() ? nxc_oom(err) : nxc_usage(err, "%s is not UTF-8", key);
+        return 0;
 }
 
 int nxc_put_string(json_t *array, const char *text, struct nxc_error *err)
 {
         json_t *s = json_string(text);
 
-        /* jansson holds UTF-8 only, and so does a config.json */
         if (!s)
-                return nxc_usage(err, "'%.100s' is not UTF-8", text);
+                return nxc_json_starved() ? nxc_oom(err) : nxc_usage(err, "'%.100s' is not UTF-8", text);
         return json_array_append_new(array, s) < 0 ? nxc_oom(err) : 0;
 }
 

@@ -68,8 +68,9 @@ int nxc_features_json(json_t **ret, struct nxc_error *err)
 {
         _cleanup_json_ json_t *doc = json_loads(document, 0, NULL);
 
-        if (!doc || json_object_set_new(json_object_get(doc, "annotations"), "org.nexcage.version",
-                            json_string(NXC_VERSION)) < 0)
+        json_object_set_new(
+                json_object_get(doc, "annotations"), "org.nexcage.version", json_string(NXC_VERSION));
+        if (!doc || nxc_json_starved())
                 return nxc_oom(err);
         *ret = TAKE_PTR(doc);
         return 0;

@@ -688,6 +688,29 @@ int nxc_spec_check_fields(const json_t *doc, struct nxc_error *err)
         return 0;
 }
 
+/* The rows of the part, and of what lies below it. */
+static const char *beneath(const struct nxc_spec_field *field, const char *place)
+{
+        size_t n = strlen(place);
+
+        if (!nxc_starts_with(field->path, place) || (field->path[n] && field->path[n] != '.'))
+                return NULL;
+        return field->path + n;
+}
+
+int nxc_spec_check_part(const char *place, const json_t *part, struct nxc_error *err)
+{
+        for (size_t i = 0; i < nxc_spec_n_fields; i++) {
+                struct walk w = { .field = &nxc_spec_fields[i], .err = err };
+                const char *rest = beneath(w.field, place);
+                int r = rest ? visit(&w, part, rest, step_to(&w, 0, "", place, strlen(place), "")) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* --- the document --- */
 
 static int describe(struct nxc_buf *out, const struct nxc_spec_field *f)

@@ -108,7 +108,7 @@ json_t *nxc_spec_template(bool rootless)
 {
         _cleanup_json_ json_t *doc = json_loads(template, 0, NULL);
 
-        if (!doc || (rootless && make_rootless(doc) < 0))
+        if (!doc || (rootless && make_rootless(doc) < 0) || nxc_json_starved())
                 return NULL;
         return TAKE_PTR(doc);
 }

@@ -29,6 +29,9 @@ int nxc_spec_check_version(const struct nxc_spec *spec, struct nxc_error *err);
  * field
  * ("process.args"). Table-driven: docs/spec-fields.md is generated from the table. */
 int nxc_spec_check_required(const struct nxc_spec *spec, struct nxc_error *err);
+/* The same, by the rows at and below a place of config.json ("process", "linux.resources"), for a part that
+ * comes alone. */
+int nxc_spec_check_part(const char *place, const json_t *part, struct nxc_error *err);
 /* Appends docs/spec-fields.md: the table in words. 0, -ENOMEM or -EFBIG. */
 int nxc_spec_fields_document(struct nxc_buf *out);
 void nxc_spec_free(struct nxc_spec *spec);

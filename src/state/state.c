@@ -248,3 +248,20 @@ int nxc_state_remove(int root_fd, const char *id, struct nxc_error *err)
         r = nxc_remove_tree_at(root_fd, old, err);
         return r < 0 ? nxc_error_wrap(err, "remove the state of '%s'", id) : 0;
 }
+
+int nxc_state_sweep(int root_fd, struct nxc_error *err)
+{
+        int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *de;
+
+        if (!dir) {
+                r = nxc_fail(err, errno, "read the state root");
+                nxc_closep(&fd);
+                return r;
+        }
+        while (r == 0 && (de = readdir(dir)))
+                if (nxc_starts_with(de->d_name, OLD_PREFIX))
+                        r = nxc_remove_tree_at(root_fd, de->d_name, err);
+        return r;
+}

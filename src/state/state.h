@@ -91,6 +91,9 @@ int nxc_state_lock(int root_fd, const char *id, int timeout_ms, int *ret_lock_fd
  * success. */
 int nxc_state_remove(int root_fd, const char *id, struct nxc_error *err);
 
+/* Removes what removals that were killed half way have left. */
+int nxc_state_sweep(int root_fd, struct nxc_error *err);
+
 /* The state document of the runtime-spec, with runc's additional keys: ociVersion id pid status bundle
  * rootfs created annotations owner, then our own: runtime, image, imageDigest. New reference; NULL: out of
  * memory. */

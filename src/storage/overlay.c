@@ -4,6 +4,7 @@
 #include "storage/storage-ops.h"
 
 #include "core/cleanup.h"
+#include "core/fs.h"
 #include "core/path.h"
 #include "sys/mount.h"
 
@@ -11,18 +12,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define FILESYSTEMS_MAX_BYTES 65536 /* some dozen names */
+
 static int probe(struct nxc_error *err)
 {
-        FILE *f = fopen("/proc/filesystems", "re");
-        char line[128];
-        bool found = false;
-        int r;
+        _cleanup_free_ char *text = NULL;
+        int r = nxc_read_file_at(AT_FDCWD, "/proc/filesystems", FILESYSTEMS_MAX_BYTES, &text, NULL, err);
 
-        while (f && fgets(line, sizeof(line), f))
-                found |= strstr(line, "\toverlay\n") != NULL;
-        nxc_fclosep(&f);
-        if (found)
-                return 0;
+        if (r < 0 || strstr(text, "\toverlay\n"))
+                return r;
         r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "the kernel has no overlay file system");
         nxc_error_hint(err, "modprobe overlay");
         return r;

@@ -29,7 +29,7 @@ int nxc_cgroup_host_oom_count(
  */
 int nxc_cgroup_read_number(const char *dir, const char *file, uint64_t *ret);
 int nxc_cgroup_read_key(const char *dir, const char *file, const char *key, uint64_t *ret);
-/* The text of a file, malloc'ed; NULL when it cannot be read. */
+/* The text of a file, malloc'ed; NULL with errno when it cannot be read. */
 char *nxc_cgroup_read_text(const char *dir, const char *file);
 
 struct nxc_cgroup_host nxc_cgroup_this_host(void);

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <string.h>
 
+#define MAX_CPUS 8192u /* the most a Linux kernel can be built for */
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_TICK (1000000000u / (unsigned)sysconf(_SC_CLK_TCK))
 
@@ -18,11 +19,40 @@ static void set_u64(json_t *obj, const char *key, uint64_t value)
         json_object_set_new(obj, key, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
 }
 
+/* Every figure is read by one of these three. One that is absent is left out; one that finds no memory makes
+ * all of it fail. */
+static bool read_number(const char *dir, const char *file, uint64_t *ret)
+{
+        int r = nxc_cgroup_read_number(dir, file, ret);
+
+        if (r == -ENOMEM)
+                nxc_json_starve();
+        return r == 0;
+}
+
+static bool read_key(const char *dir, const char *file, const char *key, uint64_t *ret)
+{
+        int r = nxc_cgroup_read_key(dir, file, key, ret);
+
+        if (r == -ENOMEM)
+                nxc_json_starve();
+        return r == 0;
+}
+
+static char *read_text(const char *dir, const char *file)
+{
+        char *text = nxc_cgroup_read_text(dir, file);
+
+        if (!text && errno == ENOMEM)
+                nxc_json_starve();
+        return text;
+}
+
 static void copy_number(json_t *obj, const char *key, const char *dir, const char *file)
 {
         uint64_t value;
 
-        if (nxc_cgroup_read_number(dir, file, &value) == 0)
+        if (read_number(dir, file, &value))
                 set_u64(obj, key, value);
 }
 
@@ -31,7 +61,7 @@ static void copy_key(
 {
         uint64_t value;
 
-        if (nxc_cgroup_read_key(dir, file, key, &value) == 0)
+        if (read_key(dir, file, key, &value))
                 set_u64(obj, to, value * unit);
 }
 
@@ -47,7 +77,7 @@ static json_t *member(json_t *obj, const char *key)
 /* A flat-keyed file as an object. */
 static void copy_flat(json_t *obj, const char *dir, const char *file)
 {
-        _cleanup_free_ char *text = nxc_cgroup_read_text(dir, file);
+        _cleanup_free_ char *text = read_text(dir, file);
         char *save = NULL;
 
         for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
@@ -108,11 +138,9 @@ static void v2_memory(json_t *data, const char *dir)
         copy_number(usage, "max", dir, "memory.peak");
         copy_key(usage, "failcnt", dir, "memory.events", "max", 1);
         /* runc's swap is memory plus swap, as v1's memsw. */
-        if (nxc_cgroup_read_number(dir, "memory.current", &mem) == 0 &&
-                nxc_cgroup_read_number(dir, "memory.swap.current", &swp) == 0)
+        if (read_number(dir, "memory.current", &mem) && read_number(dir, "memory.swap.current", &swp))
                 set_u64(swap, "usage", mem + swp);
-        if (nxc_cgroup_read_number(dir, "memory.max", &mem) == 0 &&
-                nxc_cgroup_read_number(dir, "memory.swap.max", &swp) == 0)
+        if (read_number(dir, "memory.max", &mem) && read_number(dir, "memory.swap.max", &swp))
                 set_u64(swap, "limit", mem == UINT64_MAX || swp == UINT64_MAX ? UINT64_MAX : mem + swp);
         copy_flat(raw, dir, "memory.stat");
         copy_json(memory, "cache", raw, "file");
@@ -134,7 +162,7 @@ static void v2_blkio(json_t *data, const char *dir)
                 { "dios", "ioServicedRecursive", "Discard" },
         };
         json_t *blkio = member(data, "blkio");
-        _cleanup_free_ char *text = nxc_cgroup_read_text(dir, "io.stat");
+        _cleanup_free_ char *text = read_text(dir, "io.stat");
         char *save = NULL, *save_word;
 
         json_object_set_new(blkio, "ioServiceBytesRecursive", json_array());
@@ -163,13 +191,33 @@ static void v2_blkio(json_t *data, const char *dir)
 
 /* --- v1 --- */
 
+/* "cpu user system", and a line of three numbers for each processor. */
+static void v1_percpu(json_t *usage, const char *cpuacct_dir)
+{
+        _cleanup_free_ char *text = read_text(cpuacct_dir, "cpuacct.usage_all");
+        json_t *kernel = json_array(), *user = json_array();
+        char *save = NULL;
+
+        for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+                line = strtok_r(NULL, "\n", &save)) {
+                unsigned long long in_user, in_kernel;
+
+                if (sscanf(line, "%*u %llu %llu", &in_user, &in_kernel) != 2)
+                        continue;
+                json_array_append_new(user, json_integer((json_int_t)in_user));
+                json_array_append_new(kernel, json_integer((json_int_t)in_kernel));
+        }
+        json_object_set_new(usage, "percpu_kernel", kernel);
+        json_object_set_new(usage, "percpu_user", user);
+}
+
 static void v1_cpu(json_t *data, const char *cpuacct_dir, const char *cpu_dir)
 {
         json_t *cpu = member(data, "cpu"), *usage = member(cpu, "usage"),
                *throttling = member(cpu, "throttling");
 
         if (cpuacct_dir) {
-                _cleanup_free_ char *percpu = nxc_cgroup_read_text(cpuacct_dir, "cpuacct.usage_percpu");
+                _cleanup_free_ char *percpu = read_text(cpuacct_dir, "cpuacct.usage_percpu");
                 json_t *list = json_array();
                 char *save = NULL;
 
@@ -184,6 +232,7 @@ static void v1_cpu(json_t *data, const char *cpuacct_dir, const char *cpu_dir)
                                 json_array_append_new(list, json_integer((json_int_t)value));
                 }
                 json_object_set_new(usage, "percpu", list);
+                v1_percpu(usage, cpuacct_dir);
         }
         if (cpu_dir) {
                 copy_key(throttling, "periods", cpu_dir, "cpu.stat", "nr_periods", 1);
@@ -228,7 +277,7 @@ static void v1_memory(json_t *data, const char *dir)
 /* "8:0 Read 4096", and a line "Total 4096" that has no device. */
 static void v1_blkio_list(json_t *blkio, const char *key, const char *dir, const char *file)
 {
-        _cleanup_free_ char *text = nxc_cgroup_read_text(dir, file);
+        _cleanup_free_ char *text = read_text(dir, file);
         json_t *list = json_array();
         char *save = NULL;
 
@@ -261,7 +310,7 @@ static void add_pids(json_t *data, const char *dir)
 
         copy_number(pids, "current", dir, "pids.current");
         /* runc: no limit is 0 */
-        if (nxc_cgroup_read_number(dir, "pids.max", &limit) == 0)
+        if (read_number(dir, "pids.max", &limit))
                 set_u64(pids, "limit", limit == UINT64_MAX ? 0 : limit);
 }
 
@@ -274,6 +323,8 @@ static void add_hugetlb(json_t *data, const char *dir, bool v2)
         _cleanup_closedir_ DIR *d = opendir(dir);
         struct dirent *de;
 
+        if (!d && errno == ENOMEM)
+                nxc_json_starve();
         while (d && (de = readdir(d))) {
                 char size[32], file[64];
                 size_t n = strlen(de->d_name), k = strlen("hugetlb."), tail = strlen(suffix);
@@ -299,6 +350,56 @@ static void add_hugetlb(json_t *data, const char *dir, bool v2)
         }
 }
 
+/* "0-3,5" as a list of its numbers. */
+static void add_cpu_list(json_t *obj, const char *key, const char *dir, const char *file)
+{
+        _cleanup_free_ char *text = read_text(dir, file);
+        json_t *list = json_array();
+        char *save = NULL;
+
+        for (char *w = text ? strtok_r(text, ",\n", &save) : NULL; w; w = strtok_r(NULL, ",\n", &save)) {
+                unsigned first, last;
+                int n = sscanf(w, "%u-%u", &first, &last);
+
+                for (unsigned i = first; n > 0 && i <= (n > 1 ? last : first) && i < MAX_CPUS; i++)
+                        json_array_append_new(list, json_integer(i));
+        }
+        json_object_set_new(obj, key, list);
+}
+
+static void v1_cpuset(json_t *data, const char *dir)
+{
+        static const char *const numbers[] = { "cpu_exclusive", "mem_hardwall", "mem_exclusive",
+                "memory_migrate", "memory_spread_page", "memory_spread_slab", "memory_pressure",
+                "sched_load_balance", "sched_relax_domain_level" };
+        json_t *cpuset = member(data, "cpuset");
+
+        if (!dir)
+                return;
+        add_cpu_list(cpuset, "cpus", dir, "cpuset.cpus");
+        add_cpu_list(cpuset, "mems", dir, "cpuset.mems");
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(numbers); i++) {
+                char file[64];
+                _cleanup_free_ char *text = NULL;
+                int64_t value;
+
+                snprintf(file, sizeof(file), "cpuset.%s", numbers[i]);
+                text = read_text(dir, file);
+                if (!text)
+                        continue;
+                text[strcspn(text, "\n")] = '\0';
+                if (nxc_parse_i64(text, &value) == 0)
+                        json_object_set_new(cpuset, numbers[i], json_integer(value));
+        }
+}
+
+/* Members that runc has, and that are of no use without a resctrl or an interface of runc's own making. */
+static void add_rest(json_t *data)
+{
+        member(data, "intel_rdt");
+        json_object_set_new(data, "network_interfaces", json_null());
+}
+
 static void v2_stats(json_t *data, const char *dir)
 {
         v2_cpu(data, dir);
@@ -306,17 +407,21 @@ static void v2_stats(json_t *data, const char *dir)
         add_pids(data, dir);
         v2_blkio(data, dir);
         add_hugetlb(data, dir, true);
+        member(data, "cpuset");
+        add_rest(data);
 }
 
 /* A v1 process whose controller is not mounted, or which is not in a cgroup of its own there, has an empty
  * member. */
 static void v1_stats(const struct nxc_cgroup_host *host, pid_t init, json_t *data)
 {
-        static const char *const controllers[] = { "cpuacct", "cpu", "memory", "pids", "blkio", "hugetlb" };
+        static const char *const controllers[] = { "cpuacct", "cpu", "memory", "pids", "blkio", "hugetlb",
+                "cpuset" };
         char *dirs[NXC_ARRAY_SIZE(controllers)] = { NULL };
 
         for (size_t i = 0; i < NXC_ARRAY_SIZE(controllers); i++)
-                nxc_cgroup_host_dir(host, init, controllers[i], &dirs[i], NULL);
+                if (nxc_cgroup_host_dir(host, init, controllers[i], &dirs[i], NULL) == -ENOMEM)
+                        nxc_json_starve();
         v1_cpu(data, dirs[0], dirs[1]);
         if (dirs[2])
                 v1_memory(data, dirs[2]);
@@ -334,6 +439,8 @@ static void v1_stats(const struct nxc_cgroup_host *host, pid_t init, json_t *dat
                 add_hugetlb(data, dirs[5], false);
         else
                 member(data, "hugetlb");
+        v1_cpuset(data, dirs[6]);
+        add_rest(data);
         for (size_t i = 0; i < NXC_ARRAY_SIZE(controllers); i++)
                 free(dirs[i]);
 }
@@ -359,6 +466,8 @@ int nxc_cgroup_host_stats(
                         return r;
                 v1_stats(host, init, data);
         }
+        if (nxc_json_starved())
+                return nxc_oom(err);
         *ret = TAKE_PTR(data);
         return 0;
 }

@@ -55,9 +55,9 @@ char *nxc_cgroup_read_text(const char *dir, const char *file)
 {
         _cleanup_free_ char *path = nxc_strf("%s/%s", dir, file);
         char *text = NULL;
+        int r = path ? nxc_read_file_at(AT_FDCWD, path, FILE_MAX, &text, NULL, NULL) : -ENOMEM;
 
-        if (!path || nxc_read_file_at(AT_FDCWD, path, FILE_MAX, &text, NULL, NULL) < 0)
-                return NULL;
+        errno = -r;
         return text;
 }
 
@@ -81,7 +81,7 @@ int nxc_cgroup_read_number(const char *dir, const char *file, uint64_t *ret)
 {
         _cleanup_free_ char *text = nxc_cgroup_read_text(dir, file);
 
-        return text ? parse_number(text, ret) : -ENOENT;
+        return text ? parse_number(text, ret) : -errno;
 }
 
 int nxc_cgroup_read_key(const char *dir, const char *file, const char *key, uint64_t *ret)
@@ -89,6 +89,8 @@ int nxc_cgroup_read_key(const char *dir, const char *file, const char *key, uint
         _cleanup_free_ char *text = nxc_cgroup_read_text(dir, file);
         size_t n = strlen(key);
 
+        if (!text)
+                return -errno;
         for (const char *line = text; line && *line;
                 line = strchr(line, '\n'), line = line ? line + 1 : NULL)
                 if (strncmp(line, key, n) == 0 && line[n] == ' ')
@@ -195,9 +197,10 @@ static int find_own_dir(const struct nxc_cgroup_host *host, pid_t init, char **r
                         return nxc_oom(err);
                 if (r < 0)
                         continue;
-                if (is_root(host, dir) ||
-                        (nxc_cgroup_host_dir(host, getpid(), controller, &self, NULL) == 0 &&
-                                nxc_streq(dir, self)))
+                r = nxc_cgroup_host_dir(host, getpid(), controller, &self, NULL);
+                if (r == -ENOMEM)
+                        return nxc_oom(err);
+                if (is_root(host, dir) || (r == 0 && nxc_streq(dir, self)))
                         continue;
                 *ret = TAKE_PTR(dir);
                 return 0;
@@ -326,12 +329,15 @@ int nxc_cgroup_host_is_frozen(
                 return r;
         if (host->mode == NXC_CGROUP_V2) {
                 /* Absent in the root cgroup, which cannot be frozen. */
-                if (nxc_cgroup_read_key(dir, "cgroup.events", "frozen", &frozen) < 0)
-                        frozen = 0;
-                *ret = frozen == 1;
+                r = nxc_cgroup_read_key(dir, "cgroup.events", "frozen", &frozen);
+                if (r == -ENOMEM)
+                        return nxc_oom(err);
+                *ret = r == 0 && frozen == 1;
                 return 0;
         }
         text = nxc_cgroup_read_text(dir, "freezer.state");
+        if (!text && errno == ENOMEM)
+                return nxc_oom(err);
         *ret = text && (nxc_starts_with(text, "FROZEN") || nxc_starts_with(text, "FREEZING"));
         return 0;
 }

@@ -121,6 +121,19 @@ create()
         fails_with InvalidRootfs - up -- create
 }
 
+@test "a root whose /dev, /proc or /sys is a link or a file" {
+        local name
+        for name in dev proc sys; do
+                rmdir "$BUNDLE/rootfs/$name"
+                ln -s "$BATS_TEST_TMPDIR" "$BUNDLE/rootfs/$name"
+                fails_with InvalidRootfs check-required "/$name" -- create
+                rm "$BUNDLE/rootfs/$name"
+                touch "$BUNDLE/rootfs/$name"
+                fails_with InvalidRootfs check-required "/$name" -- create
+                rm "$BUNDLE/rootfs/$name"
+        done
+}
+
 @test "an id that is no name" {
         local id
         for id in ../x . .. /x a/b '' $'a\nb' 'a b' .hidden "$(printf 'x%.0s' {1..2000})"; do

@@ -15,6 +15,11 @@ teardown_file()
         nxc_teardown_file
 }
 
+teardown()
+{
+        nexcage delete --force h
+}
+
 setup()
 {
         LOG=$BATS_TEST_TMPDIR/log
@@ -51,8 +56,10 @@ failing_hook()
         assert_output_is $'prestart\ncreateRuntime\npoststart\npoststop'
         run sed -n 's/^createRuntime //p' "$LOG"
         assert_json .id h
-        assert_json .status creating
-        assert_json .bundle "$BUNDLE"
+        # crun runs it at the right place, but calls it created.
+        assert_json '.status | test("^creat(ing|ed)$")' true
+        # runc gets a copy of the bundle when its spec had to be changed: here poststart, which it would run too early.
+        assert_json ".bundle | . == \"$BUNDLE\" or startswith(\"$NXC_ROOT/\")" true
         assert_json '.pid > 0' true
         assert_json .annotations.note yes
         assert_json '.ociVersion | test("^1\\.")' true
@@ -111,11 +118,23 @@ failing_hook()
         fails_with ContainerNotFound - "does not exist" -- nexcage state h
 }
 
-@test "a hook that does not end is killed at its timeout, with its whole process group" {
+@test "a hook that does not end is killed at its timeout" {
+        printf '#!/bin/sh\nexec sleep 4711\n' >"$BATS_TEST_TMPDIR/slow"
+        chmod +x "$BATS_TEST_TMPDIR/slow"
+        edit_bundle "$BUNDLE" ".hooks.createRuntime = [{\"path\": \"$BATS_TEST_TMPDIR/slow\", \"timeout\": 1}]"
+        snapshot_machine
+        run timeout 20 "$NEXCAGE" --root "$NXC_ROOT" create --bundle "$BUNDLE" h
+        assert_status 1
+        assert_machine_unchanged
+}
+
+@test "a hook that nexcage runs is killed at its timeout with its whole process group" {
         printf '#!/bin/sh\nsleep 4711 &\nsleep 4711\n' >"$BATS_TEST_TMPDIR/slow"
         chmod +x "$BATS_TEST_TMPDIR/slow"
         edit_bundle "$BUNDLE" ".hooks.createRuntime = [{\"path\": \"$BATS_TEST_TMPDIR/slow\", \"timeout\": 1}]"
-        run --separate-stderr timeout 20 "$NEXCAGE" --root "$NXC_ROOT" create --hook-failure=abort --bundle "$BUNDLE" h
+        run timeout 20 "$NEXCAGE" --root "$NXC_ROOT" run --hook-failure=continue --bundle "$BUNDLE" h
+        assert_status 0
+        run pgrep -f 'sleep 4711'
         assert_status 1
 }
 

@@ -17,6 +17,11 @@ setup()
         mkdir -m 700 "$NXC_STORE"
 }
 
+teardown()
+{
+        ! mountpoint -q "$NXC_STORE" || umount -l "$NXC_STORE"
+}
+
 # What the store holds of images: blobs, layers, names. Empty when nothing came in.
 store_contents()
 {
@@ -194,9 +199,12 @@ PYTHON
         assert_store_empty
 }
 
-@test "whatever is wrong in an image: InvalidImage, and nothing of it stays" {
+wrong_images_are_refused()
+{
         local case dir=$BATS_TEST_TMPDIR/spoiled
         nexcage import "$(layout busybox)" localhost/other:1
+        # with the right one in the store already, and without
+        [ "${WITH_RIGHT_ONE:-}" ] && nexcage import "$(layout everything)" localhost/right:1
         store_contents >"$BATS_TEST_TMPDIR/before"
         for case in $("$NXC_TOOLS/spoil-layout.py"); do
                 rm -rf "$dir"
@@ -210,6 +218,14 @@ PYTHON
                         fail "case $case in an archive" || return 1
                 store_contents | diff "$BATS_TEST_TMPDIR/before" - || fail "case $case left something" || return 1
         done
+}
+
+@test "whatever is wrong in an image: InvalidImage, and nothing of it stays" {
+        wrong_images_are_refused
+}
+
+@test "whatever is wrong in an image, with the right one in the store already" {
+        WITH_RIGHT_ONE=1 wrong_images_are_refused
 }
 
 # ---- out
@@ -347,8 +363,11 @@ PYTHON
         requires_image debian
         local delay
         for delay in 0.02 0.05 0.1 0.2 0.4 0.8 1.2 1.6; do
-                timeout -s KILL "$delay" "$NEXCAGE" --root "$NXC_ROOT" --store "$NXC_STORE" pull -q \
-                        "$NXC_REGISTRY/debian" </dev/null >/dev/null 2>&1 || true
+                "$NEXCAGE" --root "$NXC_ROOT" --store "$NXC_STORE" pull -q "$NXC_REGISTRY/debian" \
+                        </dev/null >/dev/null 2>&1 3>&- &
+                sleep "$delay"
+                kill -9 $! || true
+                wait $! || true # until it has let its locks go
                 nexcage prune >/dev/null
                 [ -z "$(find "$NXC_STORE" -name '.staging-*')" ] || fail "staging areas left after $delay s" || return 1
                 nexcage verify

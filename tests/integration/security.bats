@@ -102,7 +102,7 @@ harmless()
 
 @test "layers: the root entry may only be a directory" {
         refused root-link root "sym=.>$CANARY"
-        refused root-file root file=./
+        refused root-file root file=.
 }
 
 @test "layers: whiteouts of nothing, of the root, of the parent" {
@@ -210,6 +210,7 @@ run_with_link()
         for path in proc sys dev; do
                 n=$((n + 1))
                 run_with_link "pseudo$n" "$path" "$CANARY"
+                assert_output_has InvalidRootfs "/$path"
         done
         harmless devnull "sym=dev/null>$CANARY/file" "sym=dev/console>$CANARY/file" "sym=dev/pts>$CANARY"
         run nexcage run --rm localhost/devnull sh -c 'echo x >/dev/null'

@@ -9,7 +9,6 @@ setup_file()
 
 teardown_file()
 {
-        umount -l "$BATS_FILE_TMPDIR/podman/root/overlay" 2>/dev/null || true
         nxc_teardown_file
 }
 

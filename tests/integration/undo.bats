@@ -46,7 +46,10 @@ injected()
         local flag=$1 step=$2
         shift 2
         rm -f "$BATS_TEST_TMPDIR/pid"
-        NXC_DEBUG=$flag=$step run "$@"
+        # Not by `run`: a created container would keep its pipe open.
+        status=0
+        NXC_DEBUG=$flag=$step "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- || status=$?
+        output=$(cat "$BATS_TEST_TMPDIR/out")
         if [ "$status" -eq 0 ]; then
                 nexcage delete --force victim
                 return 1

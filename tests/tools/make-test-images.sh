@@ -14,11 +14,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:?usage: make-test-images.sh OUT}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-exec 9>"$out/.lock"
-flock 9
-
-work=$(mktemp -d "$out/.work-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+if [ $# -eq 1 ]; then
+        exec 9>"$out/.lock"
+        flock 9
+        work=$(mktemp -d "$out/.work-XXXXXX")
+        trap 'rm -rf "$work"' EXIT
+fi
 
 make_busybox_root()
 {
@@ -65,7 +66,7 @@ make_built()
 
 make_debian()
 {
-        mmdebstrap --quiet --variant=minbase bookworm "$work/debian.tar" >&2
+        mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Retries "5"' bookworm "$work/debian.tar" >&2
         umoci init --layout "$1"
         umoci new --image "$1:latest"
         mkdir "$work/debian-root"
@@ -95,15 +96,8 @@ make()
         [ "$name" = debian ] && stamp=debian
         [ -e "$out/$name/index.json" ] && [ "$(cat "$out/$name.stamp" 2>/dev/null)" = "$stamp" ] && return 0
         rm -rf "${out:?}/$name"
-        # Not in an `if`: errexit would be off inside.
-        set +e
-        (
-                set -e
-                "make_$name" "$work/$name"
-        ) >"$out/$name.log" 2>&1
-        local status=$?
-        set -e
-        if [ $status -ne 0 ]; then
+        # A process of its own: in a condition the shell forgets about errexit.
+        if ! "$0" "$out" "$work" "$name" >"$out/$name.log" 2>&1; then
                 echo "make-test-images: '$name' failed, see $out/$name.log" >&2
                 return 1
         fi
@@ -111,6 +105,11 @@ make()
         echo "$stamp" >"$out/$name.stamp"
 }
 
+if [ $# -eq 3 ]; then
+        work=$2
+        "make_$3" "$work/$3"
+        exit
+fi
 make busybox
 make everything
 make built || true

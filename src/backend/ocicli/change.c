@@ -13,7 +13,7 @@ static int verb(
         int r = ocicli_call_init(&call, rt, t, name, err);
 
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         return r == 0 ? ocicli_call_run(&call, err) : r;
 }
 
@@ -32,23 +32,41 @@ int ocicli_resume(const struct ocicli *rt, const struct nxc_backend_target *t, s
         return verb(rt, t, "resume", err);
 }
 
+/* What the runtime cannot take away, we do. */
+static int unlimit(const struct ocicli *rt, const struct nxc_backend_target *t, json_t *resources,
+        struct nxc_error *err)
+{
+        _cleanup_ocicli_record_ struct ocicli_record rec = { 0 };
+        int r;
+
+        if (!rt->cannot_unlimit || !ocicli_has_unlimited(resources))
+                return 0;
+        r = ocicli_record_load(rt, t, &rec, err);
+        if (r == -ENOENT)
+                return nxc_kill_not_running(t->id, err);
+        return r < 0 ? r : ocicli_unlimit(&rec.cgroups, resources, err);
+}
+
 int ocicli_update(const struct ocicli *rt, const struct nxc_backend_target *t, json_t *resources,
         struct nxc_error *err)
 {
         _cleanup_ocicli_call_ struct ocicli_call call = OCICLI_CALL_INIT;
         _cleanup_close_ int document = -EBADF;
         char path[64];
-        _cleanup_json_ json_t *doc = json_pack("{s:{s:O}}", "linux", "resources", resources);
+        json_t *wanted = json_deep_copy(resources);
+        _cleanup_json_ json_t *doc = json_pack("{s:{s:o}}", "linux", "resources", wanted);
         int r = doc ? ocicli_refuse(rt, doc, NULL, err) : nxc_oom(err);
 
         if (r == 0)
-                r = ocicli_document(resources, &document, path, err);
+                r = unlimit(rt, t, wanted, err);
+        if (r == 0)
+                r = ocicli_document(wanted, &document, path, err);
         if (r == 0)
                 r = ocicli_call_init(&call, rt, t, "update", err);
         if (r == 0)
                 r = ocicli_arg(&call, "--resources", path, err);
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         return r == 0 ? ocicli_call_run(&call, err) : r;
 }
 

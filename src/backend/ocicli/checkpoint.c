@@ -92,7 +92,7 @@ int ocicli_checkpoint(const struct ocicli *rt, const struct nxc_backend_target *
         if (r == 0 && k->status_fd >= 0) /* the runtime gets it under the number that we were given it */
                 r = ocicli_argf(&call, err, "--status-fd=%d", k->status_fd);
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         if (r < 0)
                 return r;
         if (k->status_fd >= 3) {
@@ -139,7 +139,7 @@ int ocicli_restore(const struct ocicli *rt, const struct nxc_backend_target *t,
         if (r == 0)
                 r = ocicli_pass_fds(&call, c->stdio, 0, err);
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         if (r < 0)
                 return r;
         call.makes = true;

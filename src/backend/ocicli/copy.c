@@ -86,6 +86,23 @@ static int send_hooks_stderr(json_t *doc, const char *state_dir)
         return json_object_set_new(annotations, HOOKS_STDERR, json_string(path)) < 0 ? -ENOMEM : 0;
 }
 
+static int add_listen_fds(json_t *doc, int n)
+{
+        json_t *process = json_object_get(doc, "process"), *env = json_object_get(process, "env");
+
+        if (!json_is_array(env)) {
+                env = json_array();
+                if (json_object_set_new(process, "env", env) < 0)
+                        return -ENOMEM;
+        }
+        return json_array_append_new(env, json_sprintf("LISTEN_FDS=%d", n));
+}
+
+static json_t *resources_of(const json_t *doc)
+{
+        return json_object_get(json_object_get(doc, "linux"), "resources");
+}
+
 int ocicli_adapt_spec(const struct ocicli *rt, const struct nxc_backend_target *t,
         const struct nxc_backend_create *c, json_t **ret, struct nxc_error *err)
 {
@@ -93,11 +110,13 @@ int ocicli_adapt_spec(const struct ocicli *rt, const struct nxc_backend_target *
         const char *version = nxc_spec_version(c->spec);
         bool lower = rt->wants_1_0 && version && !strstr(version, "1.0");
         bool hooks = rt->hooks_to_file && has_hooks(doc);
+        bool unlimited = rt->cannot_unlimit && ocicli_has_unlimited(resources_of(doc));
+        int listen_fds = rt->forgets_listen_fds ? ocicli_listen_fds() : 0;
         _cleanup_json_ json_t *copy = NULL;
         int k = 0;
 
         *ret = NULL;
-        if (!c->spec_changed && !lower && !hooks)
+        if (!c->spec_changed && !lower && !hooks && !unlimited && !listen_fds)
                 return 0;
         copy = json_deep_copy(doc);
         if (!copy)
@@ -109,6 +128,10 @@ int ocicli_adapt_spec(const struct ocicli *rt, const struct nxc_backend_target *
                 k |= json_object_set_new(copy, "ociVersion", json_string(LOWERED_VERSION));
         if (hooks)
                 k |= send_hooks_stderr(copy, t->state_dir);
+        if (listen_fds)
+                k |= add_listen_fds(copy, listen_fds);
+        if (unlimited)
+                ocicli_drop_unlimited(resources_of(copy));
         k |= absolute_paths(copy, t->bundle);
         if (k)
                 return nxc_oom(err);

@@ -72,7 +72,7 @@ int ocicli_create(const struct ocicli *rt, const struct nxc_backend_target *t,
         if (r == 0)
                 r = add_options(&call, c, err);
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         if (r < 0)
                 return r;
         call.makes = true;
@@ -121,7 +121,7 @@ int ocicli_run(const struct ocicli *rt, const struct nxc_backend_target *t,
         if (r == 0)
                 r = add_options(&call, c, err);
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         if (r < 0)
                 return r;
         call.makes = true;

@@ -73,6 +73,8 @@ const struct ocicli ocicli_crun = {
         .refuses_hybrid = true,
         .owns_stdio = true,
         .hooks_to_file = true,
+        .cannot_unlimit = true,
+        .forgets_listen_fds = true,
 };
 
 OCICLI_OPERATIONS(ocicli_crun)

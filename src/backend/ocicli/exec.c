@@ -65,18 +65,29 @@ static int check_process(const struct ocicli *rt, json_t *process, struct nxc_er
         return doc ? ocicli_refuse(rt, doc, NULL, err) : nxc_oom(err);
 }
 
+/* Where the runtime puts the PID: of a program that is waited for at once where it was asked for, since it
+ * is of use while that runs. */
+static char *runtimes_pid_file(const struct nxc_backend_target *t, const struct nxc_backend_exec *e)
+{
+        static unsigned counter;
+
+        if (!e->detach && e->pid_file) {
+                unlink(e->pid_file); /* an old one would look like the new */
+                return nxc_path_absolute(e->pid_file);
+        }
+        return nxc_strf("%s/exec-%d-%u.tmp", t->state_dir, (int)getpid(), counter++);
+}
+
 int ocicli_exec(const struct ocicli *rt, const struct nxc_backend_target *t,
         const struct nxc_backend_exec *e, int *ret_code, struct nxc_error *err)
 {
-        static unsigned counter;
         _cleanup_ocicli_call_ struct ocicli_call call = OCICLI_CALL_INIT;
-        _cleanup_free_ char *pid_file = nxc_strf(
-                "%s/exec-%d-%u.tmp", t->state_dir, (int)getpid(), counter++);
+        _cleanup_free_ char *pid_file = NULL;
         _cleanup_close_ int document = -EBADF;
         char process[64];
         int r = check_state(rt, t, e, err);
 
-        if (r == 0 && !pid_file)
+        if (r == 0 && !(pid_file = runtimes_pid_file(t, e)))
                 r = nxc_oom(err);
         if (r == 0)
                 r = check_process(rt, e->process, err);
@@ -87,17 +98,18 @@ int ocicli_exec(const struct ocicli *rt, const struct nxc_backend_target *t,
         if (r == 0)
                 r = add_options(&call, e, process, pid_file, err);
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         if (r < 0)
                 return r;
         if (e->detach)
                 r = ocicli_call_run(&call, err);
         else
                 r = ocicli_call_wait(&call, pid_file, ret_code, err);
-        if (r == 0 && e->pid_file)
+        if (r == 0 && e->detach && e->pid_file)
                 r = publish_pid(pid_file, e->pid_file, err);
         if (r == 0 && e->detach)
                 *ret_code = 0;
-        unlink(pid_file);
+        if (e->detach || !e->pid_file)
+                unlink(pid_file);
         return r;
 }

@@ -67,6 +67,11 @@ int ocicli_arg(struct ocicli_call *c, const char *a, const char *b, struct nxc_e
         return 0;
 }
 
+int ocicli_arg_id(struct ocicli_call *c, struct nxc_error *err)
+{
+        return c->t->id[0] == '-' ? ocicli_arg(c, "--", c->t->id, err) : ocicli_arg(c, c->t->id, NULL, err);
+}
+
 int ocicli_argf(struct ocicli_call *c, struct nxc_error *err, const char *fmt, ...)
 {
         va_list ap;
@@ -103,7 +108,7 @@ int ocicli_call_init(struct ocicli_call *c, const struct ocicli *rt, const struc
                 r = ocicli_arg(c, "--log-format", "json", err);
         if (r == 0 && t->systemd_cgroup)
                 r = ocicli_arg(c, "--systemd-cgroup", NULL, err);
-        if (r == 0 && t->rootless)
+        if (r == 0 && t->rootless && c->rt->has_rootless)
                 r = ocicli_argf(c, err, "--rootless=%s", t->rootless);
         if (r == 0 && t->debug)
                 r = ocicli_arg(c, "--debug", NULL, err);
@@ -117,7 +122,7 @@ void ocicli_call_done(struct ocicli_call *c)
 }
 
 /* systemd's protocol: LISTEN_FDS is for the process that LISTEN_PID names. */
-static int listen_fds(void)
+int ocicli_listen_fds(void)
 {
         const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
         uint64_t p, n;
@@ -131,7 +136,7 @@ int ocicli_pass_fds(struct ocicli_call *c, const int stdio[3], int preserve_fds,
 {
         c->passes_stdio = true;
         memcpy(c->stdio, stdio, sizeof(c->stdio));
-        c->preserve_fds = preserve_fds + listen_fds();
+        c->preserve_fds = preserve_fds + ocicli_listen_fds();
         if (!nxc_process_may_preserve(c->preserve_fds))
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
                         "pass on %d file descriptors: 3 to %d are not all open", c->preserve_fds,
@@ -185,12 +190,12 @@ static int make_environment(
         for (size_t i = 0; i < NXC_ARRAY_SIZE(passed_on); i++) {
                 const char *value = getenv(passed_on[i]);
 
-                if (!value || (nxc_starts_with(passed_on[i], "LISTEN_") && !listen_fds()))
+                if (!value || (nxc_starts_with(passed_on[i], "LISTEN_") && !ocicli_listen_fds()))
                         continue;
                 if (nxc_strv_addf(ret, "%s=%s", passed_on[i], value) < 0)
                         return nxc_oom(err);
         }
-        if (c->passes_stdio && listen_fds())
+        if (c->passes_stdio && ocicli_listen_fds())
                 strcpy(child->listen_pid, "LISTEN_PID=");
         return 0;
 }

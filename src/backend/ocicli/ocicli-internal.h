@@ -43,13 +43,16 @@ struct ocicli {
         /* From the status file's JSON; -EINVAL when it is not as expected, -ENOMEM. */
         int (*parse_record)(const json_t *j, struct ocicli_record *ret);
         const struct ocicli_phrase *phrases; /* most telling first; ends with words NULL */
-        bool takes_config;      /* create --config FILE; else a bundle directory of our own is made */
-        bool wants_1_0;         /* refuses an ociVersion without "1.0" in it (crun before 1.14.2) */
-        bool refuses_hybrid;    /* of cgroups v1 and v2 (crun from 1.0 on) */
-        bool owns_stdio;        /* gives its stdio's nodes to the container's user, /dev/null too (crun) */
-        bool hooks_to_file;     /* a hook's stderr has to be sent to a file by annotation */
-        bool has_ignore_paused; /* exec --ignore-paused */
-        bool has_checkpoint;    /* in the version that Debian has */
+        bool takes_config;       /* create --config FILE; else a bundle directory of our own is made */
+        bool wants_1_0;          /* refuses an ociVersion without "1.0" in it (crun before 1.14.2) */
+        bool refuses_hybrid;     /* of cgroups v1 and v2 (crun from 1.0 on) */
+        bool owns_stdio;         /* gives its stdio's nodes to the container's user, /dev/null too (crun) */
+        bool hooks_to_file;      /* a hook's stderr has to be sent to a file by annotation */
+        bool has_rootless;       /* --rootless; crun has none, and takes the word for its --root */
+        bool has_ignore_paused;  /* exec --ignore-paused */
+        bool forgets_listen_fds; /* gives the container LISTEN_PID, and not LISTEN_FDS (crun) */
+        bool cannot_unlimit;     /* "no limit" does not fit into the cgroup files as it writes them (crun) */
+        bool has_checkpoint;     /* in the version that Debian has */
 };
 extern const struct ocicli ocicli_crun, ocicli_runc;
 
@@ -76,8 +79,12 @@ void ocicli_call_done(struct ocicli_call *c);
 /* argv, while all goes well; the first failure is remembered by the vector being empty. */
 int ocicli_arg(
         struct ocicli_call *c, const char *a, const char *b, struct nxc_error *err); /* b may be NULL */
+/* The container's id, which may look like an option. */
+int ocicli_arg_id(struct ocicli_call *c, struct nxc_error *err);
 int ocicli_argf(struct ocicli_call *c, struct nxc_error *err, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
+/* How many descriptors systemd's protocol (sd_listen_fds(3)) hands to us. */
+int ocicli_listen_fds(void);
 /* Passes stdio and preserved fds on. Usage when a preserved fd is not open. */
 int ocicli_pass_fds(struct ocicli_call *c, const int stdio[3], int preserve_fds, struct nxc_error *err);
 /* To its end; anything but exit status 0 is an error with the runtime's words. */
@@ -144,6 +151,13 @@ int ocicli_check_spec(const struct ocicli *rt, const struct nxc_spec *spec, stru
 /* The same for a known version; NULL: any that is asked for is looked up by starting the program. */
 int ocicli_refuse(const struct ocicli *rt, const json_t *doc, const struct ocicli_version *version,
         struct nxc_error *err);
+
+/* unlimit.c: limits that say "none", for a runtime that cannot. NULL-safe. */
+bool ocicli_has_unlimited(const json_t *resources);
+/* For a new cgroup, which has no limits anyway. */
+void ocicli_drop_unlimited(json_t *resources);
+/* Takes the limits away itself, and them out of resources. */
+int ocicli_unlimit(const struct nxc_strv *cgroups, json_t *resources, struct nxc_error *err);
 
 /* cgroup.c: what a runtime may leave */
 /* Kills what is in the directories and removes them. */

@@ -78,7 +78,7 @@ static int runtime_delete(
         if (r == 0 && force)
                 r = ocicli_arg(&call, "--force", NULL, err);
         if (r == 0)
-                r = ocicli_arg(&call, t->id, NULL, err);
+                r = ocicli_arg_id(&call, err);
         return r == 0 ? ocicli_call_run(&call, err) : r;
 }
 

@@ -45,6 +45,7 @@ const struct ocicli ocicli_runc = {
         .status_file = "state.json",
         .parse_record = parse_record,
         .phrases = phrases,
+        .has_rootless = true,
         .has_ignore_paused = true,
         .has_checkpoint = true,
 };
@@ -60,5 +61,6 @@ const struct nxc_backend_ops nxc_backend_runc = {
         .error_kind = NXC_ERR_RUNC,
         .accepts = 1u << NXC_ROOTFS_DIR,
         .runs_hooks = true,
+        .hooks_misplaced = 1u << NXC_HOOK_POSTSTART, /* it runs them at create (as of 1.1) */
         OCICLI_OPERATION_MEMBERS,
 };

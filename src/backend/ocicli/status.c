@@ -34,7 +34,7 @@ static int ask_runtime(const struct ocicli *rt, const struct nxc_backend_target 
 
         r = ocicli_call_init(&c, rt, t, "state", err);
         if (r == 0)
-                r = ocicli_arg(&c, t->id, NULL, err);
+                r = ocicli_arg_id(&c, err);
         if (r < 0)
                 return r;
         o.argv = (const char *const *)c.argv.v;
@@ -76,19 +76,19 @@ int ocicli_record_load(const struct ocicli *rt, const struct nxc_backend_target 
         return ask_runtime(rt, t, ret, err);
 }
 
-static bool waits_for_start(const struct nxc_backend_target *t)
+static int waits_for_start(const struct nxc_backend_target *t)
 {
         _cleanup_free_ char *fifo = nxc_strf("%s/rt/%s/exec.fifo", t->state_dir, t->id);
 
-        return fifo && access(fifo, F_OK) == 0;
+        return fifo ? access(fifo, F_OK) == 0 : -ENOMEM;
 }
 
 int ocicli_status(const struct ocicli *rt, const struct nxc_backend_target *t,
         struct nxc_backend_status *ret, struct nxc_error *err)
 {
         _cleanup_ocicli_record_ struct ocicli_record rec = { 0 };
-        bool frozen;
-        int r = ocicli_record_load(rt, t, &rec, err);
+        bool frozen = false;
+        int r = ocicli_record_load(rt, t, &rec, err), waits;
 
         if (r < 0 && r != -ENOENT)
                 return r;
@@ -96,10 +96,11 @@ int ocicli_status(const struct ocicli *rt, const struct nxc_backend_target *t,
                 *ret = (struct nxc_backend_status){ .status = NXC_STATUS_STOPPED };
                 return 0;
         }
+        r = nxc_cgroup_is_frozen(rec.pid, &frozen, NULL);
+        waits = r == 0 && frozen ? 0 : waits_for_start(t);
+        if (r == -ENOMEM || waits < 0)
+                return nxc_oom(err);
         ret->pid = rec.pid;
-        if (nxc_cgroup_is_frozen(rec.pid, &frozen, NULL) == 0 && frozen)
-                ret->status = NXC_STATUS_PAUSED;
-        else
-                ret->status = waits_for_start(t) ? NXC_STATUS_CREATED : NXC_STATUS_RUNNING;
+        ret->status = r == 0 && frozen ? NXC_STATUS_PAUSED : waits ? NXC_STATUS_CREATED : NXC_STATUS_RUNNING;
         return 0;
 }

@@ -4,12 +4,9 @@
 
 #include "backend/alive-internal.h"
 #include "core/json.h"
+#include "sys/cgroup.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "../core/temp-dir.h"
 
 static void the_last_error_of_a_log_counts(void **state)
 {
@@ -260,6 +257,58 @@ static void a_copy_says_the_same_from_elsewhere(void **state)
         json_decref(runc);
 }
 
+static void no_limit_is_not_written_by_a_runtime_that_cannot(void **state)
+{
+        static const char text[] =
+                "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},\"linux\":{\"resources\":{"
+                "\"cpu\":{\"quota\":-1,\"shares\":5},\"pids\":{\"limit\":-1},\"memory\":{\"limit\":-1}}}}";
+        json_t *doc = adapt(&ocicli_crun, text, false);
+
+        assert_null(adapt(&ocicli_runc, text, false));
+        assert_null(nxc_json_get(doc, "linux.resources.cpu.quota"));
+        assert_int_equal(json_integer_value(nxc_json_get(doc, "linux.resources.cpu.shares")), 5);
+        assert_null(nxc_json_get(doc, "linux.resources.pids.limit"));
+        assert_int_equal(json_integer_value(nxc_json_get(doc, "linux.resources.memory.limit")), -1);
+        json_decref(doc);
+}
+
+static void assert_file_is(const struct temp_dir *t, const char *name, const char *want)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(nxc_read_file_at(t->fd, name, 64, &text, NULL, NULL), 0);
+        assert_string_equal(text, want);
+}
+
+static void limits_are_taken_away(void **state)
+{
+        struct temp_dir *t = *state;
+        _cleanup_strv_ struct nxc_strv dirs = { 0 };
+        json_t *resources = json_pack("{s:{s:i, s:i}, s:{s:i}, s:{s:i}}", "cpu", "quota", -1, "period", 9,
+                "pids", "limit", -2, "memory", "limit", -1);
+
+        assert_int_equal(mkdirat(t->fd, "pids", 0700), 0);
+        assert_int_equal(nxc_strv_addf(&dirs, "%s", t->path), 0);
+        assert_int_equal(nxc_strv_addf(&dirs, "%s/pids", t->path), 0);
+        put_file(t->fd, "cpu.cfs_quota_us", "");
+        put_file(t->fd, "cpu.max", "");
+        put_file(t->fd, "pids/pids.max", "");
+        assert_true(ocicli_has_unlimited(resources));
+        assert_int_equal(ocicli_unlimit(&dirs, resources, NULL), 0);
+        if (nxc_cgroup_mode() == NXC_CGROUP_V2)
+                assert_file_is(t, "cpu.max", "max");
+        else
+                assert_file_is(t, "cpu.cfs_quota_us", "-1");
+        assert_file_is(t, "pids/pids.max", "max");
+        assert_null(nxc_json_get(resources, "cpu.quota"));
+        assert_int_equal(json_integer_value(nxc_json_get(resources, "cpu.period")), 9);
+        assert_null(nxc_json_get(resources, "pids.limit"));
+        assert_int_equal(json_integer_value(nxc_json_get(resources, "memory.swap")), -1);
+        assert_false(ocicli_has_unlimited(resources));
+        assert_false(ocicli_has_unlimited(NULL));
+        json_decref(resources);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -271,6 +320,8 @@ int main(void)
                 cmocka_unit_test(what_would_be_ignored_is_refused_by_name),
                 cmocka_unit_test(a_bundle_that_fits_is_passed_as_it_is),
                 cmocka_unit_test(a_copy_says_the_same_from_elsewhere),
+                cmocka_unit_test(no_limit_is_not_written_by_a_runtime_that_cannot),
+                with_temp_dir(limits_are_taken_away),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

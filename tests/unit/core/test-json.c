@@ -141,6 +141,70 @@ static void load_has_a_limit(void **state)
         json_decref(j);
 }
 
+/* The test is linked with --wrap=malloc. */
+static int allowed = -1;
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+        if (allowed == 0)
+                return NULL;
+        allowed -= allowed > 0;
+        return __real_malloc(size);
+}
+
+#define ONCE(n) for (allowed = (n), once = true; once; allowed = -1, once = false)
+
+static void no_memory_is_an_error(void **state)
+{
+        static const char text[] =
+                "{\"a longer key than a few bytes\":[\"and a value as well\",18446744073709551615]}";
+        bool once;
+        int r;
+
+        for (int n = 0;; n++) {
+                struct nxc_error err = { 0 };
+                _cleanup_json_ json_t *j = NULL;
+
+                ONCE(n)
+                r = nxc_json_parse(text, strlen(text), "x", &j, &err);
+                assert_int_equal(r, j ? 0 : -ENOMEM);
+                assert_int_equal(err.kind, j ? NXC_ERR_NONE : NXC_ERR_OUT_OF_MEMORY);
+                if (j)
+                        break;
+        }
+        for (int n = 0;; n++) {
+                _cleanup_json_ json_t *j = parse(text);
+                _cleanup_free_ char *out = NULL;
+
+                ONCE(n)
+                out = nxc_json_format(j, false);
+                if (!out)
+                        continue;
+                assert_string_equal(out, text);
+                break;
+        }
+}
+
+static void a_lost_member_is_not_forgotten(void **state)
+{
+        _cleanup_json_ json_t *j = json_object();
+        _cleanup_free_ char *out = NULL;
+        bool once;
+
+        ONCE(0)
+        json_object_set_new(j, "a", json_integer(1));
+        out = nxc_json_format(j, false);
+        assert_null(out);
+        out = nxc_json_format(j, false); /* once told */
+        assert_string_equal(out, "{}");
+        ONCE(0)
+        json_object_set_new(j, "a", json_integer(1));
+        assert_true(nxc_json_starved());
+        assert_false(nxc_json_starved());
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -151,6 +215,8 @@ int main(void)
                 cmocka_unit_test(u64_is_strict),
                 cmocka_unit_test(getters),
                 with_temp_dir(load_has_a_limit),
+                cmocka_unit_test(no_memory_is_an_error),
+                cmocka_unit_test(a_lost_member_is_not_forgotten),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

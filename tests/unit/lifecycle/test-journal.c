@@ -32,8 +32,10 @@ static int setup(void **state)
         if (!mkdtemp(f->dir))
                 return -1;
         snprintf(f->root, sizeof(f->root), "%s/root", f->dir);
+        snprintf(f->thing, sizeof(f->thing), "%s/conf", f->dir);
+        close(open(f->thing, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        setenv("NEXCAGE_CONFIG", f->thing, 1);
         snprintf(f->thing, sizeof(f->thing), "%s/thing", f->dir);
-        setenv("NEXCAGE_CONFIG", "/dev/null", 1);
         opts.root = f->root;
         opts.store = f->dir;
         if (nxc_host_open(&opts, &f->host, &err) < 0 || nxc_host_root_fd(f->host, true, &err) < 0)

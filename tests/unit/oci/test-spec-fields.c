@@ -396,11 +396,43 @@ static void the_document_is_up_to_date(void **state)
         assert_string_equal(text, out.data);
 }
 
+static void a_part_is_checked_alone(void **state)
+{
+        static const struct {
+                const char *place, *text, *words;
+        } cases[] = {
+                { "process", "{\"args\":[\"x\"],\"cwd\":\"/\",\"user\":{\"uid\":1,\"gid\":2}}", NULL },
+                { "process", "{\"args\":[\"x\"],\"cwd\":\"/\",\"user\":{\"uid\":\"1\",\"gid\":2}}",
+                        "process.user.uid" },
+                { "process", "{\"args\":[\"x\"],\"cwd\":\"/\",\"user\":{\"uid\":-1,\"gid\":2}}",
+                        "process.user.uid" },
+                { "process", "{\"args\":[\"x\"],\"cwd\":\"/\",\"user\":{\"uid\":1}}", "process.user.gid" },
+                { "process", "{\"args\":[],\"cwd\":\"/\"}", "process.args" },
+                { "process", "{\"args\":[\"x\"],\"cwd\":\"x\"}", "process.cwd" },
+                { "process", "[]", "process" },
+                { "linux.resources", "{\"pids\":{\"limit\":-1}}", NULL },
+                { "linux.resources", "{\"memory\":{\"limit\":\"1\"}}", "linux.resources.memory.limit" },
+        };
+
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(cases); i++) {
+                _cleanup_json_ json_t *part = json_loads(cases[i].text, 0, NULL);
+                struct nxc_error err = { 0 };
+                int r = nxc_spec_check_part(cases[i].place, part, &err);
+
+                assert_int_equal(r < 0, cases[i].words != NULL);
+                if (r < 0) {
+                        assert_int_equal(err.kind, NXC_ERR_INVALID_SPEC);
+                        assert_non_null(strstr(err.message, cases[i].words));
+                }
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(full_document_passes),
                 cmocka_unit_test(a_minimal_document_passes),
+                cmocka_unit_test(a_part_is_checked_alone),
                 cmocka_unit_test(each_row_is_complete),
                 cmocka_unit_test(each_row_is_in_the_full_document),
                 cmocka_unit_test(each_row_refuses_another_type),

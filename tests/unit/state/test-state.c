@@ -151,7 +151,7 @@ static void a_damaged_record_is_named(void **state)
 static void list_is_sorted_and_shows_ids_only(void **state)
 {
         struct fixture *f = *state;
-        _cleanup_strv_ struct nxc_strv ids = { 0 };
+        _cleanup_strv_ struct nxc_strv ids = { 0 }, none = { 0 };
 
         assert_int_equal(make(f->fd, "b", "1", NULL), 0);
         assert_int_equal(make(f->fd, "a", "2", NULL), 0);
@@ -162,7 +162,8 @@ static void list_is_sorted_and_shows_ids_only(void **state)
         assert_int_equal(ids.n, 2);
         assert_string_equal(ids.v[0], "a");
         assert_string_equal(ids.v[1], "b");
-        assert_int_equal(nxc_state_list(-1, &ids, NULL), 0);
+        assert_int_equal(nxc_state_list(-1, &none, NULL), 0);
+        assert_int_equal(none.n, 0);
 }
 
 static void a_lock_is_of_what_has_the_id_now(void **state)

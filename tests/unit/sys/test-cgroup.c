@@ -30,7 +30,7 @@ static struct nxc_cgroup_host host_of(struct fixture *f, struct temp_dir *t, enu
 
 static const char v2_line[] = "0::/machine.slice/crun-1.scope/container\n";
 static const char v1_lines[] = "12:cpu,cpuacct:/c1\n11:memory:/c1\n5:pids:/c1\n4:freezer:/c1\n3:blkio:/c1\n"
-                               "2:hugetlb:/c1\n1:name=systemd:/c1\n0::/unified-c1\n";
+                               "2:hugetlb:/c1\n6:cpuset:/c1\n1:name=systemd:/c1\n0::/unified-c1\n";
 
 #define V2_DIR "cgroup/machine.slice/crun-1.scope/container/"
 
@@ -120,6 +120,10 @@ static void test_v1(void **state)
         put(f.t, "cgroup/memory/c1/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 6\n");
         put(f.t, "cgroup/cpuacct/c1/cpuacct.usage", "77\n");
         put(f.t, "cgroup/cpuacct/c1/cpuacct.usage_percpu", "70 7 \n");
+        put(f.t, "cgroup/cpuacct/c1/cpuacct.usage_all", "cpu user system\n0 60 10\n1 5 2\n");
+        put(f.t, "cgroup/cpuset/c1/cpuset.cpus", "0-2,5\n");
+        put(f.t, "cgroup/cpuset/c1/cpuset.mems", "0\n");
+        put(f.t, "cgroup/cpuset/c1/cpuset.sched_relax_domain_level", "-1\n");
         put(f.t, "cgroup/cpuacct/c1/cpuacct.stat", "user 1\nsystem 2\n");
         put(f.t, "cgroup/cpu/c1/cpu.stat", "nr_periods 1\nnr_throttled 0\nthrottled_time 9\n");
         put(f.t, "cgroup/blkio/c1/blkio.throttle.io_service_bytes_recursive",
@@ -143,6 +147,13 @@ static void test_v1(void **state)
         assert_int_equal(nxc_cgroup_host_stats(&host, 7, &stats, &err), 0);
         assert_int_equal(json_integer_value(nxc_json_get(stats, "cpu.usage.total")), 77);
         assert_int_equal(json_array_size(nxc_json_get(stats, "cpu.usage.percpu")), 2);
+        assert_int_equal(
+                json_integer_value(json_array_get(nxc_json_get(stats, "cpu.usage.percpu_kernel"), 1)), 2);
+        assert_int_equal(
+                json_integer_value(json_array_get(nxc_json_get(stats, "cpu.usage.percpu_user"), 0)), 60);
+        assert_int_equal(json_array_size(nxc_json_get(stats, "cpuset.cpus")), 4);
+        assert_int_equal(json_integer_value(nxc_json_get(stats, "cpuset.sched_relax_domain_level")), -1);
+        assert_true(json_is_object(json_object_get(stats, "intel_rdt")));
         assert_int_equal(json_integer_value(nxc_json_get(stats, "cpu.usage.user")),
                 1000000000 / sysconf(_SC_CLK_TCK));
         assert_int_equal(json_integer_value(nxc_json_get(stats, "cpu.throttling.throttledTime")), 9);
