@@ -2,8 +2,9 @@
  *
  * Options of an overlay, chosen so that an upper directory means the same on every kernel and can be put
  * over a rebuilt lower: metacopy, redirect_dir and index are off whatever the kernel's build says. Layers
- * cannot bring metacopy or redirect marks of their own either: intake drops overlay's xattrs. xino is left
- * to the kernel ("auto").
+ * cannot bring metacopy or redirect marks of their own either: intake drops overlay's xattrs. With
+ * xino all files of a root have one device number and lasting inode numbers, though layers are file systems of
+ * their own ("auto": where the numbers have the bits for it).
  */
 #include "sys/mount.h"
 
@@ -34,6 +35,7 @@ static const struct overlay_option trusted_options[] = {
         { "redirect_dir", "off" },
         { "metacopy", "off" },
         { "index", "off" },
+        { "xino", "auto" },
 };
 /* In a user namespace redirect_dir and metacopy are off by themselves, and naming them is a conflict. */
 static const struct overlay_option user_options[] = {

@@ -84,7 +84,10 @@ same_tree()
         [ "$(ls opq)" = new ] && [ "$(cat a/one)" = one ] && [ "$(cat a/hard-one)" = "no longer linked" ]
         [ "$(ls back/dir)" = again ] && [ "$(cat back/file)" = again ]
         [ "$(stat -c %i linked/first)" = "$(stat -c %i linked/second)" ]
-        [ "$(stat -c '%s' a/sparse-pax)" = 5242880 ] && [ "$(stat -c %b a/sparse-pax)" -lt 100 ]
+        [ "$(stat -c %s a/sparse-pax)" = 5242880 ]
+        # EROFS has no number for it: its images are sparse files themselves.
+        [ "$(stat -f -c %T a/sparse-pax)" = erofs ] || [ -n "$(find "$NXC_STORE/layers" -name "*.erofs")" ] ||
+                [ "$(stat -c %b a/sparse-pax)" -lt 100 ]
         [ "$(getfattr -n user.test --only-values a/xattr)" = changed ]
         getfattr -n security.capability a/capable
         [ "$(stat -c '%t %T %a' devs/null)" = "1 3 666" ] && [ -p devs/fifo ]
