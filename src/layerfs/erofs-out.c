@@ -1,12 +1,13 @@
 /* See erofs-internal.h: the file that an image is written to.
  *
  * Large, aligned writes past the page cache (O_DIRECT): a buffered write costs as much processor time as
- * inflating what is written, and what is written here is not read soon. Where the file system refuses, the
- * same writes go through the cache. */
+ * inflating what is written, and what is written here is not read soon. Where the file system refuses (or
+ * NXC_FEATURE_DIRECT_IO=0 says so), the same writes go through the cache. */
 #include "layerfs/erofs-internal.h"
 
 #include "core/cleanup.h"
 #include "layerfs/content-internal.h"
+#include "sys/feature.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -22,14 +23,9 @@ int nxc_erofs_out_open(struct nxc_erofs_out *o, int fd, struct nxc_error *err)
         *o = (struct nxc_erofs_out){ .fd = fd, .err = err, .buf = aligned_alloc(BLOCK, BUF_BYTES) };
         if (!o->buf)
                 return nxc_oom(err);
-        o->direct = flags >= 0 && fcntl(fd, F_SETFL, flags | O_DIRECT) == 0;
+        o->direct = nxc_feature_enabled("DIRECT_IO") && flags >= 0 &&
+                    fcntl(fd, F_SETFL, flags | O_DIRECT) == 0;
         return 0;
-}
-
-void nxc_erofs_out_done(struct nxc_erofs_out *o)
-{
-        nxc_freep(&o->buf);
-        nxc_freep(&o->extents);
 }
 
 /* Some file systems take O_DIRECT and refuse the write, or want larger blocks than ours. */
@@ -41,6 +37,13 @@ static bool give_up_direct(struct nxc_erofs_out *o)
                 return false;
         o->direct = false;
         return true;
+}
+
+void nxc_erofs_out_done(struct nxc_erofs_out *o)
+{
+        give_up_direct(o);
+        nxc_freep(&o->buf);
+        nxc_freep(&o->extents);
 }
 
 static int write_blocks(struct nxc_erofs_out *o, uint64_t pos, const uint8_t *data, size_t len)

@@ -99,11 +99,14 @@ static void compare_golden(const char *name, int fd)
 static void check_tar(struct temp_dir *t, const char *name, const struct nxc_buf *tar)
 {
         struct nxc_erofs_image one, two;
-        _cleanup_close_ int fd = image_of(t, "one", tar, &one), again = image_of(t, "two", tar, &two);
+        _cleanup_close_ int fd = image_of(t, "one", tar, &one), again = -EBADF;
         struct nxc_digest a, b;
         struct nxc_error err = { 0 };
         struct stat st;
 
+        setenv("NXC_FEATURE_DIRECT_IO", "0", 1);
+        again = image_of(t, "two", tar, &two);
+        unsetenv("NXC_FEATURE_DIRECT_IO");
         assert_int_equal(nxc_hash_fd("sha256", fd, &a, NULL, &err), 0);
         assert_int_equal(nxc_hash_fd("sha256", again, &b, NULL, &err), 0);
         assert_string_equal(a.text, b.text);
