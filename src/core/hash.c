@@ -3,6 +3,7 @@
 
 #include "core/cleanup.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 
@@ -19,6 +20,9 @@ struct nxc_hash *nxc_hash_new(const char *algorithm)
         struct nxc_hash *h;
 
         if (!is_512 && __builtin_strcmp(algorithm, "sha256") != 0)
+                return NULL;
+        /* libcrypto initialises itself, too, but goes on to its end when that finds no memory. */
+        if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1 || !OSSL_LIB_CTX_get0_global_default())
                 return NULL;
         h = calloc(1, sizeof(*h));
         if (!h)

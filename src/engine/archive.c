@@ -40,7 +40,7 @@ static int archive_failed(struct reading *rd, struct nxc_error *err)
         int errnum = archive_errno(rd->a);
         const char *why = archive_error_string(rd->a);
 
-        if (errnum == ENOMEM)
+        if (errnum == ENOMEM || (!errnum && !why)) /* it has words for everything else */
                 return nxc_oom(err);
         if (errnum == EIO || errnum == EISDIR || errnum == EBADF)
                 return nxc_fail(err, errnum, "read archive '%s'", rd->what);
@@ -150,11 +150,13 @@ static int copy_member(
                 r = check_limits(rd, (uint64_t)n, err);
                 if (r == 0)
                         r = nxc_blob_writer_write(w, rd->chunk, (size_t)n, err);
-                if (r == 0 && text && nxc_buf_add(text, rd->chunk, (size_t)n) < 0)
-                        r = nxc_fail_kind(
-                                err, NXC_ERR_INVALID_IMAGE, EFBIG, "archive '%s': read its index", rd->what);
                 if (r < 0)
                         return r;
+                if (text)
+                        r = nxc_buf_add(text, rd->chunk, (size_t)n);
+                if (r < 0)
+                        return nxc_fail_kind(
+                                err, NXC_ERR_INVALID_IMAGE, -r, "archive '%s': read its index", rd->what);
         }
 }
 
@@ -226,10 +228,10 @@ static int open_archive(struct reading *rd, int fd, struct nxc_error *err)
         rd->chunk = malloc(CHUNK);
         if (!rd->a || !rd->chunk)
                 return nxc_oom(err);
-        archive_read_support_format_tar(rd->a);
-        archive_read_support_filter_gzip(rd->a);
-        archive_read_support_filter_zstd(rd->a);
-        if (archive_read_open_fd(rd->a, fd, CHUNK) != ARCHIVE_OK)
+        if (archive_read_support_format_tar(rd->a) != ARCHIVE_OK ||
+                archive_read_support_filter_gzip(rd->a) != ARCHIVE_OK ||
+                archive_read_support_filter_zstd(rd->a) != ARCHIVE_OK ||
+                archive_read_open_fd(rd->a, fd, CHUNK) != ARCHIVE_OK)
                 return archive_failed(rd, err);
         return 0;
 }

@@ -20,10 +20,11 @@ struct blob_reader {
 
 static int reader_failed(struct blob_reader *rd, struct nxc_error *err)
 {
-        if (archive_errno(rd->a) == ENOMEM)
+        const char *why = archive_error_string(rd->a);
+
+        if (archive_errno(rd->a) == ENOMEM || !why) /* it has words for everything else */
                 return nxc_oom(err);
-        return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "decompress blob '%s': %s", rd->digest,
-                archive_error_string(rd->a) ?: "it is damaged");
+        return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "decompress blob '%s': %s", rd->digest, why);
 }
 
 static int reader_open(struct blob_reader *rd, struct nxc_engine_ctx *ctx, const struct nxc_descriptor *blob,

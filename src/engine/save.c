@@ -24,6 +24,8 @@ static int tar_failed(struct tar *t, struct nxc_error *err)
 {
         int errnum = archive_errno(t->a);
 
+        if (!errnum && !archive_error_string(t->a)) /* it has words for everything else */
+                errnum = ENOMEM;
         return nxc_fail(err, errnum > 0 ? errnum : EIO, "write '%s'", t->target);
 }
 

@@ -318,6 +318,17 @@ static int make_entry(struct nxc_tar *t, struct archive_entry *ae, struct nxc_ta
         }
 }
 
+/* libarchive's convention ends here. False: the archive is not to blame, and err is set. */
+static bool is_archives_fault(struct nxc_tar *t)
+{
+        if (nxc_error_is_set(t->err)) /* the source's */
+                return false;
+        if (archive_errno(t->archive) != ENOMEM && archive_error_string(t->archive))
+                return true;
+        nxc_oom(t->err); /* it has words for everything else */
+        return false;
+}
+
 int nxc_tar_data(struct nxc_tar *t, const void **ret_data, size_t *ret_len, uint64_t *ret_offset)
 {
         const struct nxc_tar_entry *e = &t->entry;
@@ -331,7 +342,7 @@ int nxc_tar_data(struct nxc_tar *t, const void **ret_data, size_t *ret_len, uint
         while (r == ARCHIVE_OK && len == 0);
         if (r == ARCHIVE_EOF)
                 return 0;
-        if (r != ARCHIVE_OK && nxc_error_is_set(t->err)) /* the source's */
+        if (r != ARCHIVE_OK && !is_archives_fault(t))
                 return -t->err->errnum;
         if (r != ARCHIVE_OK)
                 return nxc_tar_refuse(t->err, e->path, "%s", archive_error_string(t->archive));
@@ -404,11 +415,10 @@ static int read_entries(struct nxc_tar *t)
                         break;
                 }
                 if (code != ARCHIVE_OK && !(code == ARCHIVE_WARN && is_harmless(why))) {
-                        r = nxc_error_is_set(t->err)
-                                    ? -t->err->errnum
-                                    : nxc_fail_kind(t->err, NXC_ERR_INVALID_IMAGE, 0,
-                                              "read the tar archive after %llu entries: %s",
-                                              (unsigned long long)t->result->entries, why ? why : "damaged");
+                        r = is_archives_fault(t) ? nxc_fail_kind(t->err, NXC_ERR_INVALID_IMAGE, 0,
+                                                           "read the tar archive after %llu entries: %s",
+                                                           (unsigned long long)t->result->entries, why)
+                                                 : -t->err->errnum;
                         break;
                 }
                 if (++t->result->entries > t->limits.entries) {
@@ -445,7 +455,7 @@ static int open_archive(struct nxc_tar *t)
                 return nxc_oom(t->err);
         if (archive_read_support_format_tar(t->archive) != ARCHIVE_OK ||
                 archive_read_open2(t->archive, t, NULL, read_block, NULL, NULL) != ARCHIVE_OK) {
-                if (nxc_error_is_set(t->err))
+                if (!is_archives_fault(t))
                         return -t->err->errnum;
                 return nxc_fail_kind(t->err, NXC_ERR_INVALID_IMAGE, 0, "open the tar archive: %s",
                         archive_error_string(t->archive));

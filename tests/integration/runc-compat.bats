@@ -497,7 +497,7 @@ PY
         rt create --bundle="$BUNDLE" --no-pivot "$ID"
         rt start "$ID"
         rt delete --force "$ID"
-        ask create --bundle "$BUNDLE" --pid-file /nosuch/pid "$ID"
+        ask create --bundle "$BUNDLE" --pid-file "$PWD/nosuch/pid" "$ID"
         assert_status 1
         run rt state "$ID"
         assert_output_has "container does not exist"
