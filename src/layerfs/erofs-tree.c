@@ -284,7 +284,7 @@ static size_t collect_xattrs(const struct nxc_tar_entry *e, struct nxc_erofs_xat
 /* Those of a directory, from memory. */
 static size_t load_dir_xattrs(const struct tree *t, const struct dir *d, struct nxc_erofs_xattr *v)
 {
-        const char *p = t->xattrs.data + d->xattrs;
+        const char *p = d->xattr_len ? t->xattrs.data + d->xattrs : "";
         size_t n = 0;
 
         for (const char *end = p + d->xattr_len; p < end; n++) {
@@ -820,7 +820,8 @@ static int write_directory_inodes(struct tree *t)
                 r = list_names(t, t->order[i], &n);
                 if (r == 0)
                         r = nxc_erofs_add_directory_inode(t->w, &d->place, &a,
-                                (const uint8_t *)t->xattrs.data + d->xattrs, d->xattr_len, t->list, n);
+                                d->xattr_len ? (const uint8_t *)t->xattrs.data + d->xattrs : NULL,
+                                d->xattr_len, t->list, n);
         }
         return r;
 }

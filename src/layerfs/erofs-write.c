@@ -292,7 +292,8 @@ static void put_inode(struct nxc_erofs_writer *w, uint8_t *p, const struct nxc_e
         };
 
         memcpy(p, &inode, sizeof(inode));
-        memcpy(p + sizeof(inode), xattrs, xattr_len);
+        if (xattr_len)
+                memcpy(p + sizeof(inode), xattrs, xattr_len);
 }
 
 int nxc_erofs_add_data(struct nxc_erofs_writer *w, uint64_t offset, const void *data, size_t len)
