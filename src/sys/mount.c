@@ -3,8 +3,8 @@
  * Options of an overlay, chosen so that an upper directory means the same on every kernel and can be put
  * over a rebuilt lower: metacopy, redirect_dir and index are off whatever the kernel's build says. Layers
  * cannot bring metacopy or redirect marks of their own either: intake drops overlay's xattrs. With
- * xino all files of a root have one device number and lasting inode numbers, though layers are file systems of
- * their own ("auto": where the numbers have the bits for it).
+ * xino all files of a root have one device number and lasting inode numbers, though layers are file systems
+ * of their own ("auto": where the numbers have the bits for it).
  */
 #include "sys/mount.h"
 
