@@ -127,6 +127,9 @@ int nxc_finish_stdout(bool *ret_broken, struct nxc_error *err)
         errno = 0;
         if (fflush(stdout) == 0 && !ferror(stdout))
                 return 0;
+        if (!errno) /* stdio met it before, and kept no errno: a further byte of the cut output meets it
+                       again */
+                errno = write(STDOUT_FILENO, "\n", 1) < 0 ? errno : EIO;
         if (errno == EPIPE) {
                 *ret_broken = true;
                 return 0;

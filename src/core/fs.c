@@ -12,6 +12,23 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+const char *nxc_show_at(int dirfd, const char *name, char ret[NXC_SHOWN_MAX])
+{
+        char link[48], dir[NXC_SHOWN_MAX];
+        int saved = errno;
+        ssize_t n = -1;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
+        if (dirfd >= 0 && name[0] != '/')
+                n = readlink(link, dir, sizeof(dir));
+        if (n > 0 && (size_t)n + 1 + strlen(name) < NXC_SHOWN_MAX)
+                snprintf(ret, NXC_SHOWN_MAX, "%.*s/%s", (int)n, dir, name);
+        else
+                snprintf(ret, NXC_SHOWN_MAX, "%s", name);
+        errno = saved;
+        return ret;
+}
+
 int nxc_read_fd(int fd, size_t limit, char **ret, size_t *ret_len, struct nxc_error *err, const char *what)
 {
         _cleanup_buf_ struct nxc_buf buf = { .limit = limit };

@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* The path of name below dirfd for a message: whole where /proc tells it. Returns ret, keeps errno. */
+#define NXC_SHOWN_MAX 512
+const char *nxc_show_at(int dirfd, const char *name, char ret[NXC_SHOWN_MAX]);
+
 /* Reads a whole regular file of at most limit bytes (more: -EFBIG). NUL terminated, malloc'ed. */
 int nxc_read_file_at(
         int dirfd, const char *path, size_t limit, char **ret, size_t *ret_len, struct nxc_error *err);

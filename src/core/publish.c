@@ -88,13 +88,15 @@ int nxc_publish_at(int dirfd, const char *name, const void *data, size_t len, mo
         struct nxc_error *err)
 {
         int r = publish(dirfd, name, data, len, mode, flags);
+        char shown[NXC_SHOWN_MAX];
 
         if (r < 0)
-                return nxc_fail(err, -r, "write '%s'", name);
+                return nxc_fail(err, -r, "write '%s'", nxc_show_at(dirfd, name, shown));
         if (flags & NXC_PUBLISH_SYNC) {
                 r = sync_parent(dirfd, name);
                 if (r < 0)
-                        return nxc_fail(err, -r, "flush the directory of '%s'", name);
+                        return nxc_fail(
+                                err, -r, "flush the directory of '%s'", nxc_show_at(dirfd, name, shown));
         }
         return 0;
 }

@@ -18,9 +18,14 @@ static int collect_name(struct nxc_strv *set, const struct nxc_image *image)
         return 0;
 }
 
-/* Every diff_id that an image or a user reaches. */
-static int gather_layers(struct nxc_image_store *images, const struct nxc_usage *u, struct nxc_strv *ret,
-        struct nxc_error *err)
+static bool is_same_entry(const struct nxc_image *a, const struct nxc_image *b)
+{
+        return b && nxc_streq(a->name, b->name) && nxc_digest_equal(&a->digest, &b->digest);
+}
+
+/* Every diff_id that an image other than `leaving`, or a user, reaches. */
+static int gather_layers(struct nxc_image_store *images, const struct nxc_usage *u,
+        const struct nxc_image *leaving, struct nxc_strv *ret, struct nxc_error *err)
 {
         struct nxc_image **list;
         size_t n;
@@ -29,7 +34,8 @@ static int gather_layers(struct nxc_image_store *images, const struct nxc_usage 
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
-                r = r < 0 ? r : collect_name(ret, list[i]);
+                if (r == 0 && !is_same_entry(list[i], leaving))
+                        r = collect_name(ret, list[i]);
                 nxc_image_free(list[i]);
         }
         free(list);
@@ -74,8 +80,8 @@ static int remove_layer(struct nxc_layerfs *layers, const char *diff_id, struct 
         return 0;
 }
 
-int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,
-        struct nxc_error *err)
+static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct nxc_image *leaving,
+        struct nxc_prune_report *report, struct nxc_error *err)
 {
         _cleanup_strv_ struct nxc_strv used = { 0 }, there = { 0 };
         struct nxc_image_store *images;
@@ -89,12 +95,35 @@ int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_
         if (r == 0)
                 r = nxc_layerfs_sweep(layers, err);
         if (r == 0)
-                r = gather_layers(images, u, &used, err);
+                r = gather_layers(images, u, leaving, &used, err);
         if (r == 0)
                 r = nxc_layerfs_each(layers, add_digest, &there, err);
         for (size_t i = 0; r == 0 && i < there.n; i++)
                 if (!is_in(&used, there.v[i]))
                         r = remove_layer(layers, there.v[i], report, err);
+        return r;
+}
+
+int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,
+        struct nxc_error *err)
+{
+        return collect(h, u, NULL, report, err);
+}
+
+/* On a full disk there is no room for the new index.json either, until something went: the layers, which
+ * could be made again if we do not get further. */
+static int untag(struct nxc_host *h, struct nxc_image_store *images, const struct nxc_image *image,
+        const struct nxc_usage *u, struct nxc_prune_report *report, struct nxc_error *err)
+{
+        struct nxc_error why = { 0 };
+        int r = nxc_image_untag(images, image, image->name, &why);
+
+        if (r == -ENOSPC || r == -EDQUOT) {
+                r = collect(h, u, image, report, err);
+                return r < 0 ? r : nxc_image_untag(images, image, image->name, err);
+        }
+        if (r < 0 && err)
+                *err = why;
         return r;
 }
 
@@ -137,7 +166,7 @@ int nxc_image_remove(struct nxc_host *h, const char *name, bool force, struct nx
                 nxc_error_hint(err, "remove that first, or use --force to take only the name away");
                 goto out;
         }
-        r = nxc_image_untag(images, image, image->name, err);
+        r = untag(h, images, image, &u, &report, err);
         if (r == 0)
                 r = nxc_store_collect(h, &u, &report, err);
 out:
@@ -176,7 +205,7 @@ static int remove_unused_images(struct nxc_host *h, const struct nxc_usage *u,
                 return r;
         for (size_t i = 0; i < n; i++) {
                 if (r == 0 && !nxc_usage_find(u, &list[i]->digest)) {
-                        r = nxc_image_untag(images, list[i], list[i]->name, err);
+                        r = untag(h, images, list[i], u, report, err);
                         report->images += r == 0;
                 }
                 nxc_image_free(list[i]);

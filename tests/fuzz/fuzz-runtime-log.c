@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         char text[16384], state;
         struct nxc_error err = { 0 };
         struct ocicli_version version;
+        struct nxc_buf spill = { 0 };
         struct ocicli_log log;
         uint64_t start;
 
@@ -27,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (ocicli_explain(&ocicli_crun, "create", "id", log.error, &err) >= 0 || !err.message[0] ||
                 err.errnum <= 0)
                 abort();
+        ocicli_log_take_spill(text, &size, &spill);
+        nxc_buf_done(&spill);
         nxc_error_reset(&err);
         if (ocicli_explain(&ocicli_runc, "create", "id", log.error, &err) >= 0 || !err.message[0])
                 abort();

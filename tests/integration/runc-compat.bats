@@ -708,6 +708,20 @@ no_terminal()
         grep -q again exec.out
 }
 
+@test "a terminal: what a program that ends at once has written is not lost" {
+        local RT=nexcage i
+        seq 1 150 >"$BUNDLE/rootfs/tmp/numbers"
+        running
+        for ((i = 0; i < 20; i++)); do
+                on_pty -- "$NEXCAGE" --root "$NXC_ROOT" exec -t "$ID" cat /tmp/numbers | tr -d '\r' | cmp - "$BUNDLE/rootfs/tmp/numbers"
+        done
+        rt delete --force "$ID"
+        edit_bundle "$BUNDLE" '.process.terminal = true | .process.args = ["cat", "/tmp/numbers"]'
+        for ((i = 0; i < 10; i++)); do
+                on_pty -- "$NEXCAGE" --root "$NXC_ROOT" run --bundle "$BUNDLE" "$ID" | tr -d '\r' | cmp - "$BUNDLE/rootfs/tmp/numbers"
+        done
+}
+
 @test "exec --process --detach --pid-file: returns at once, and the pid is the process" {
         local RT=nexcage
         running

@@ -73,6 +73,7 @@ const struct ocicli ocicli_crun = {
         .refuses_hybrid = true,
         .owns_stdio = true,
         .hooks_to_file = true,
+        .spills_terminal = true,
         .cannot_unlimit = true,
         .forgets_listen_fds = true,
 };

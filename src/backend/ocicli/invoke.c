@@ -300,6 +300,43 @@ static void show(const char *msg)
         nxc_debug("runtime: %s", msg);
 }
 
+/* To the caller's output, where the runtime should have written it: a terminal is no longer a raw one, and
+ * makes
+ * "\r\n" of "\n" itself. */
+static void pour(int fd, const struct nxc_buf *out)
+{
+        bool cooked = isatty(fd);
+
+        for (size_t i = 0, n; i < out->len; i += n) {
+                const char *cr = cooked ? memmem(out->data + i, out->len - i, "\r\n", 2) : NULL;
+
+                n = (size_t)(cr ? cr - out->data : (ptrdiff_t)out->len) - i;
+                if (nxc_write_all(fd, out->data + i, n) < 0)
+                        return; /* there is nobody left to read it */
+                n += cr != NULL;
+        }
+}
+
+static int take_spill(const struct ocicli_call *c, const char *text, size_t *len, struct nxc_error *err)
+{
+        _cleanup_buf_ struct nxc_buf out = { .limit = LOG_MAX_BYTES };
+
+        if (!c->rt->spills_terminal || !c->passes_stdio)
+                return 0;
+        if (ocicli_log_take_spill(text, len, &out) < 0)
+                return nxc_oom(err);
+        if (c->stdio[1] >= 0)
+                pour(c->stdio[1], &out);
+        return 0;
+}
+
+static bool has_log(const struct ocicli_call *c)
+{
+        struct stat st;
+
+        return fstat(c->log_fd, &st) == 0 && st.st_size > 0;
+}
+
 static int read_log(const struct ocicli_call *c, struct ocicli_log *ret, struct nxc_error *err)
 {
         _cleanup_free_ char *text = NULL;
@@ -309,6 +346,8 @@ static int read_log(const struct ocicli_call *c, struct ocicli_log *ret, struct 
         if (lseek(c->log_fd, 0, SEEK_SET) < 0)
                 return nxc_fail(err, errno, "read the log of %s", c->rt->name);
         r = nxc_read_fd(c->log_fd, LOG_MAX_BYTES, &text, &len, err, "the runtime's log");
+        if (r == 0)
+                r = take_spill(c, text, &len, err);
         if (r < 0)
                 return r;
         ocicli_log_parse(text, len, nxc_log_is_debug() ? show : NULL, ret);
@@ -484,7 +523,7 @@ int ocicli_call_wait(struct ocicli_call *c, const char *pid_file, int *ret_code,
         unblock(&old);
         if (r < 0)
                 return r;
-        if (status != 0 || nxc_log_is_debug())
+        if (status != 0 || has_log(c))
                 r = read_log(c, &log, err);
         if (r < 0)
                 return r;

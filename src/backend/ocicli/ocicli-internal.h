@@ -51,8 +51,10 @@ struct ocicli {
         bool has_rootless;       /* --rootless; crun has none, and takes the word for its --root */
         bool has_ignore_paused;  /* exec --ignore-paused */
         bool forgets_listen_fds; /* gives the container LISTEN_PID, and not LISTEN_FDS (crun) */
-        bool cannot_unlimit;     /* "no limit" does not fit into the cgroup files as it writes them (crun) */
-        bool has_checkpoint;     /* in the version that Debian has */
+        bool spills_terminal; /* what a program that ended at once wrote to its terminal, into the log (crun)
+                               */
+        bool cannot_unlimit;  /* "no limit" does not fit into the cgroup files as it writes them (crun) */
+        bool has_checkpoint;  /* in the version that Debian has */
 };
 extern const struct ocicli ocicli_crun, ocicli_runc;
 
@@ -114,6 +116,9 @@ struct ocicli_log {
 };
 /* show (may be NULL) gets each message below error. */
 void ocicli_log_parse(const char *text, size_t len, void (*show)(const char *msg), struct ocicli_log *ret);
+/* Appends what of the text is a program's output, as the program wrote it, and shortens *len to what is a
+ * log. */
+int ocicli_log_take_spill(const char *text, size_t *len, struct nxc_buf *out);
 
 /* phrases.c: sets err from a runtime's words: kind, errno, and a message that engines understand. Returns
  * -errno. */

@@ -26,6 +26,38 @@ static void the_last_error_of_a_log_counts(void **state)
         assert_string_equal(log.error, "");
 }
 
+static void what_is_no_entry_is_a_programs_output(void **state)
+{
+        static const char entry[] = "{\"level\":\"debug\",\"msg\":\"x\"}\n";
+        struct nxc_buf text = { 0 }, out = { 0 };
+        size_t len = strlen(entry);
+
+        assert_int_equal(ocicli_log_take_spill(entry, &len, &out), 0);
+        assert_int_equal(len, strlen(entry));
+        assert_int_equal(out.len, 0);
+        /* 300 bytes are two pieces. */
+        assert_int_equal(nxc_buf_puts(&text, entry), 0);
+        for (int i = 0; i < 300; i++)
+                assert_int_equal(nxc_buf_puts(&text, i == 255 ? "\ny" : i == 10 ? "\n" : "x"), 0);
+        assert_int_equal(nxc_buf_puts(&text, "\n"), 0);
+        len = text.len;
+        assert_int_equal(ocicli_log_take_spill(text.data, &len, &out), 0);
+        assert_int_equal(len, strlen(entry));
+        assert_int_equal(out.len, 300);
+        assert_int_equal(out.data[10], '\n');
+        assert_int_equal(out.data[254], 'x');
+        assert_int_equal(out.data[255], 'y');
+        nxc_buf_done(&out);
+        nxc_buf_done(&text);
+        /* Pieces of other sizes: all is there. */
+        out = (struct nxc_buf){ 0 };
+        len = 5;
+        assert_int_equal(ocicli_log_take_spill("a\nb\n\n", &len, &out), 0);
+        assert_int_equal(len, 0);
+        assert_string_equal(out.data, "a\nb\n");
+        nxc_buf_done(&out);
+}
+
 static void words_become_what_engines_match(void **state)
 {
         static const struct {
@@ -313,6 +345,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_last_error_of_a_log_counts),
+                cmocka_unit_test(what_is_no_entry_is_a_programs_output),
                 cmocka_unit_test(words_become_what_engines_match),
                 cmocka_unit_test(status_files),
                 cmocka_unit_test(a_process_is_known_by_its_start),

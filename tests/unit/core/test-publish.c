@@ -40,10 +40,12 @@ static void exclusive_does_not_replace(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
+        char message[128];
 
         assert_int_equal(nxc_publish_at(t->fd, "x", "one", 3, 0600, NXC_PUBLISH_EXCLUSIVE, NULL), 0);
         assert_int_equal(nxc_publish_at(t->fd, "x", "two", 3, 0600, NXC_PUBLISH_EXCLUSIVE, &err), -EEXIST);
-        assert_string_equal(err.message, "write 'x': File exists");
+        snprintf(message, sizeof(message), "write '%s/x': File exists", t->path);
+        assert_string_equal(err.message, message);
         expect_text(t->fd, "x", "one");
         assert_int_equal(count_entries(t->fd), 1);
 }
