@@ -120,6 +120,7 @@ static json_t *load(const char *text, size_t len, json_error_t *je, bool *ret_st
         bool before = nxc_json_starved();
         json_t *j;
 
+        *je = (json_error_t){ 0 }; /* jansson leaves it alone when it does not come as far */
         parsing = true;
         j = json_loadb(text, len, JSON_REJECT_DUPLICATES, je);
         if (!j && json_error_code(je) == json_error_numeric_overflow) {

@@ -197,6 +197,7 @@ const char *nxc_journal_token(const struct nxc_journal *j)
 int nxc_journal_push(struct nxc_journal *j, enum nxc_undo_kind kind, const char *arg, struct nxc_error *err)
 {
         _cleanup_free_ char *line = NULL;
+        char shown[NXC_SHOWN_MAX];
         int r;
 
         if (strchr(arg, '\n'))
@@ -207,7 +208,8 @@ int nxc_journal_push(struct nxc_journal *j, enum nxc_undo_kind kind, const char 
                 return nxc_oom(err);
         r = nxc_write_all(j->fd, line, strlen(line));
         if (r < 0)
-                return nxc_fail(err, -r, "write the undo journal");
+                return nxc_fail(
+                        err, -r, "write the undo journal '%s'", nxc_show_at(j->dir_fd, j->token, shown));
         line[strlen(line) - 1] = '\0';
         r = nxc_strv_take(&j->lines, TAKE_PTR(line));
         return r < 0 ? nxc_oom(err) : 0;

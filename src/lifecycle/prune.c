@@ -18,11 +18,6 @@ static int collect_name(struct nxc_strv *set, const struct nxc_image *image)
         return 0;
 }
 
-static bool is_same_entry(const struct nxc_image *a, const struct nxc_image *b)
-{
-        return b && nxc_streq(a->name, b->name) && nxc_digest_equal(&a->digest, &b->digest);
-}
-
 /* Every diff_id that an image other than `leaving`, or a user, reaches. */
 static int gather_layers(struct nxc_image_store *images, const struct nxc_usage *u,
         const struct nxc_image *leaving, struct nxc_strv *ret, struct nxc_error *err)
@@ -34,7 +29,7 @@ static int gather_layers(struct nxc_image_store *images, const struct nxc_usage 
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
-                if (r == 0 && !is_same_entry(list[i], leaving))
+                if (r == 0 && !(leaving && nxc_digest_equal(&list[i]->digest, &leaving->digest)))
                         r = collect_name(ret, list[i]);
                 nxc_image_free(list[i]);
         }

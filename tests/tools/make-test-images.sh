@@ -107,6 +107,10 @@ make()
 
 if [ $# -eq 3 ]; then
         work=$2
+        # mmdebstrap hands a descriptor to a shell that knows one digit only, so none of bats' may be in its way.
+        for fd in {3..20}; do
+                eval "exec $fd>&-"
+        done
         "make_$3" "$work/$3"
         exit
 fi
