@@ -124,6 +124,14 @@ form_tree()
         nexcage verify "localhost/$2"
 }
 
+# with_images: this test's layers become EROFS images.
+with_images()
+{
+        requires_erofs
+        export NXC_STORE=$BATS_TEST_TMPDIR/store NEXCAGE_CONFIG=$BATS_TEST_TMPDIR/erofs.conf
+        printf '[layerfs]\nformat = erofs\n' >"$NEXCAGE_CONFIG"
+}
+
 requires_erofs()
 {
         grep -qw erofs /proc/filesystems || skip "this kernel has no EROFS"
@@ -144,7 +152,7 @@ requires_erofs()
 }
 
 @test "tree: every image of a layer is right to fsck.erofs and dump.erofs" {
-        requires_erofs
+        with_images
         requires fsck.erofs dump.erofs
         local name image
         for name in busybox everything built debian; do
@@ -157,7 +165,7 @@ requires_erofs()
 }
 
 @test "tree: images over loop devices, as on a kernel before 6.12" {
-        requires_erofs
+        with_images
         [ -w /dev/loop-control ] || skip "no loop devices"
         local before after
         import_image everything
