@@ -80,6 +80,15 @@ static int set_on_failure(
         return 0;
 }
 
+static int set_layer_format(
+        struct nxc_config *c, size_t offset, const char *name, const char *value, const char **ret_want)
+{
+        if (nxc_streq(value, "auto") || nxc_streq(value, "erofs") || nxc_streq(value, "dir"))
+                return set_string(c, offset, name, value, ret_want);
+        *ret_want = "'auto', 'erofs' or 'dir'";
+        return -EINVAL;
+}
+
 /* Routes keep their order; a pattern that comes again is changed in its place. */
 static int set_route(
         struct nxc_config *c, size_t offset, const char *name, const char *value, const char **ret_want)
@@ -114,6 +123,7 @@ static const struct key keys[] = {
         { "runtime", "default", set_string, offsetof(struct nxc_config, runtime) },
         { "routes", NULL, set_route, 0 },
         { "storage", "driver", set_string, offsetof(struct nxc_config, storage) },
+        { "layerfs", "format", set_layer_format, offsetof(struct nxc_config, layer_format) },
         { "hooks", "on_failure", set_on_failure, offsetof(struct nxc_config, hooks_continue) },
         { "registry", "authfile", set_path, offsetof(struct nxc_config, authfile) },
         { "registry", "cert_dir", set_path, offsetof(struct nxc_config, cert_dir) },
@@ -293,6 +303,7 @@ void nxc_config_free(struct nxc_config *c)
         free(c->routes);
         free(c->runtime);
         free(c->storage);
+        free(c->layer_format);
         free(c->root);
         free(c->store);
         free(c->authfile);

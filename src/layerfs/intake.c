@@ -1,11 +1,12 @@
-/* See intake.h. meta.json of a layer:
+/* See intake.h. A layer becomes an EROFS image (erofs-write.c), whose record layerfs-internal.h has, or a
+ * directory (untar.c) with meta.json:
  *
  *   diffId       "sha256:..."
  *   plainBytes   of the tar stream
  *   entries      of the tar; paths: of the tree
  *   diskBytes    what it takes, each inode once
  *   treeDigest   of the tree with checksums of contents (treehash-internal.h), what nxc_layerfs_verify
- * compares */
+ *                compares */
 #include "layerfs/intake.h"
 
 #include "core/cleanup.h"
@@ -15,11 +16,14 @@
 #include "core/publish.h"
 #include "core/str.h"
 #include "layerfs/decompress-internal.h"
+#include "layerfs/erofs-internal.h"
 #include "layerfs/layerfs-internal.h"
 #include "layerfs/pump-internal.h"
 #include "layerfs/treehash-internal.h"
 #include "layerfs/untar-internal.h"
+#include "sys/mount.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -31,6 +35,7 @@ struct nxc_staged_layer {
         int fd;                  /* the staged directory, locked */
         char name[NXC_STAGING_NAME_MAX];
         struct nxc_digest diff_id;
+        bool image; /* in the form of an EROFS image, already on the disk; else a directory */
 };
 
 struct intake {
@@ -38,7 +43,7 @@ struct intake {
         struct nxc_pump *pump;
         const atomic_bool *stop; /* or NULL */
         struct nxc_content_index content;
-        struct nxc_untar_result untar;
+        struct nxc_tar_result tar;
         struct nxc_treehash tree;
         struct nxc_digest digest;
         uint64_t plain_bytes;
@@ -92,7 +97,7 @@ static int mark(int fd, const char *name, bool wanted, struct nxc_error *err)
 static int write_record(struct nxc_staged_layer *s, const struct intake *in, struct nxc_error *err)
 {
         _cleanup_json_ json_t *meta = json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "diffId", s->diff_id.text,
-                "plainBytes", (json_int_t)in->plain_bytes, "entries", (json_int_t)in->untar.entries, "paths",
+                "plainBytes", (json_int_t)in->plain_bytes, "entries", (json_int_t)in->tar.entries, "paths",
                 (json_int_t)in->tree.entries, "diskBytes", (json_int_t)in->tree.disk_bytes, "treeDigest",
                 in->tree.digest.text);
         _cleanup_free_ char *text = meta ? nxc_json_format(meta, true) : NULL;
@@ -102,11 +107,27 @@ static int write_record(struct nxc_staged_layer *s, const struct intake *in, str
                 return nxc_oom(err);
         r = nxc_publish_at(s->fd, NXC_LAYER_META, text, strlen(text), 0600, 0, err);
         if (r == 0)
-                r = mark(s->fd, NXC_LAYER_IMPLICIT_ROOT, !in->untar.explicit_root, err);
+                r = mark(s->fd, NXC_LAYER_IMPLICIT_ROOT, !in->tar.explicit_root, err);
         if (r == 0)
-                r = mark(s->fd, NXC_LAYER_WHITEOUTS, in->untar.whiteouts, err);
+                r = mark(s->fd, NXC_LAYER_WHITEOUTS, in->tar.whiteouts, err);
         return r;
 }
+
+static struct nxc_tar_limits limits_of(const struct nxc_intake_limits *limits)
+{
+        return (struct nxc_tar_limits){
+                .entries = limits && limits->max_entries ? limits->max_entries : NXC_TAR_MAX_ENTRIES,
+                .bytes = limits && limits->max_bytes ? limits->max_bytes : NXC_PLAIN_MAX_BYTES,
+        };
+}
+
+static int finish_stream(struct nxc_staged_layer *s, struct intake *in, struct nxc_error *err)
+{
+        nxc_plain_finish(in->plain, &in->digest, &in->plain_bytes);
+        return compare_diff_id(&s->diff_id, &in->digest, err);
+}
+
+/* --- as a directory --- */
 
 static int open_root(struct nxc_staged_layer *s, int *ret, struct nxc_error *err)
 {
@@ -122,33 +143,176 @@ static int open_root(struct nxc_staged_layer *s, int *ret, struct nxc_error *err
         return 0;
 }
 
-static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const struct nxc_intake_limits *limits,
-        struct nxc_error *err)
+static int make_directory(struct nxc_staged_layer *s, struct intake *in,
+        const struct nxc_intake_limits *limits, struct nxc_error *err)
 {
-        struct nxc_untar_source source = { next_block, in };
-        uint64_t max_entries = limits && limits->max_entries ? limits->max_entries : NXC_UNTAR_MAX_ENTRIES;
-        uint64_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : NXC_PLAIN_MAX_BYTES;
+        struct nxc_tar_source source = { next_block, in };
+        struct nxc_tar_limits most = limits_of(limits);
         struct nxc_treehash_opts hash = {
                 .mtimes = true, .overlay_marks = true, .content = content_of, .arg = &in->content
         };
         _cleanup_close_ int root_fd = -EBADF;
         int r = open_root(s, &root_fd, err);
 
+        if (r == 0)
+                r = nxc_untar(root_fd, &source, &most, &in->content, &in->tar, err);
+        if (r == 0)
+                r = finish_stream(s, in, err);
         if (r < 0)
                 return r;
-        r = nxc_pump_open(in->plain, &in->pump, err);
+        hash.no_xattrs = !in->tar.xattrs;
+        r = nxc_treehash(root_fd, &hash, &in->tree, err);
+        return r < 0 ? r : write_record(s, in, err);
+}
+
+/* --- as an EROFS image --- */
+
+/* The first half of the diff_id's hash: the same layer has the same image. */
+static void uuid_of(const struct nxc_digest *diff_id, uint8_t ret[16])
+{
+        const char *hex = nxc_digest_hex(diff_id);
+
+        for (int i = 0; i < 16; i++) {
+                char byte[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+                ret[i] = (uint8_t)strtoul(byte, NULL, 16);
+        }
+}
+
+static void fill_record(struct nxc_layer_record *record, const struct nxc_staged_layer *s,
+        const struct intake *in, const struct nxc_erofs_image *image)
+{
+        *record = (struct nxc_layer_record){
+                .version = htole32(NXC_LAYER_RECORD_VERSION),
+                .flags = htole32((in->tar.explicit_root ? 0u : NXC_LAYER_HAS_IMPLICIT_ROOT) |
+                                 (in->tar.whiteouts ? NXC_LAYER_HAS_WHITEOUTS : 0u) |
+                                 (image->opaque_root ? NXC_LAYER_HAS_OPAQUE_ROOT : 0u)),
+                .diff_id_crc = htole64(nxc_crc64(0, s->diff_id.text, strlen(s->diff_id.text))),
+                .plain_bytes = htole64(in->plain_bytes),
+                .entries = htole64(in->tar.entries),
+                .inodes = htole64(image->inodes),
+                .root_mode = htole32(image->root_mode),
+                .root_uid = htole32(image->root_uid),
+                .root_gid = htole32(image->root_gid),
+        };
+}
+
+static int create_image(struct nxc_staged_layer *s, int *ret, struct nxc_error *err)
+{
+        int fd = openat(
+                s->fd, NXC_LAYER_STAGED_IMAGE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+        if (fd < 0)
+                return nxc_fail(err, errno, "create 'layers/%s/" NXC_LAYER_STAGED_IMAGE "'", s->name);
+        *ret = fd;
+        return 0;
+}
+
+static int write_image(struct nxc_erofs_writer *w, struct nxc_staged_layer *s, struct intake *in,
+        const struct nxc_intake_limits *limits, struct nxc_error *err)
+{
+        struct nxc_tar_source source = { next_block, in };
+        struct nxc_tar_limits most = limits_of(limits);
+        struct nxc_layer_record record;
+        struct nxc_erofs_image image;
+        uint8_t uuid[16];
+        int r;
+
+        uuid_of(&s->diff_id, uuid);
+        r = nxc_erofs_from_tar(w, &source, &most, uuid, &in->tar, &image, err);
+        if (r == 0)
+                r = finish_stream(s, in, err);
         if (r < 0)
                 return r;
-        r = nxc_untar(root_fd, &source, max_entries, max_bytes, &in->content, &in->untar, err);
+        fill_record(&record, s, in, &image);
+        return nxc_erofs_seal(w, &record);
+}
+
+/* Synced here, where other layers are still being worked on, and not when it gets its name. */
+static int make_image(struct nxc_staged_layer *s, struct intake *in, const struct nxc_intake_limits *limits,
+        struct nxc_error *err)
+{
+        struct nxc_erofs_writer *w;
+        _cleanup_close_ int fd = -EBADF;
+        int r = create_image(s, &fd, err);
+
+        if (r == 0)
+                r = nxc_erofs_open(fd, &w, err);
+        if (r < 0)
+                return r;
+        r = write_image(w, s, in, limits, err);
+        nxc_erofs_close(w);
+        if (r == 0 && fsync(fd) < 0)
+                r = nxc_fail(err, errno, "flush layer '%s'", s->diff_id.text);
+        s->image = true;
+        return r;
+}
+
+/* An archive of nothing, once. */
+static ssize_t end_mark(void *arg, const void **ret, struct nxc_error *err)
+{
+        static const uint8_t zeros[1024];
+        bool *given = arg;
+        ssize_t n = *given ? 0 : (ssize_t)sizeof(zeros);
+
+        (void)err;
+        *given = true;
+        *ret = zeros;
+        return n;
+}
+
+/* Tries it, on the store's own file system, with an image of nothing. */
+static int try_erofs(struct nxc_staged_layer *s, struct nxc_error *err)
+{
+        bool given = false;
+        struct nxc_tar_source nothing = { end_mark, &given };
+        struct nxc_tar_limits limits = { 1, 1 };
+        struct nxc_erofs_writer *w;
+        struct nxc_tar_result result;
+        struct nxc_erofs_image image;
+        uint8_t uuid[16] = { 0 };
+        _cleanup_close_ int fd = -EBADF, mount_fd = -EBADF;
+        int r = create_image(s, &fd, err);
+
+        if (r == 0)
+                r = nxc_erofs_open(fd, &w, err);
+        if (r < 0)
+                return r;
+        r = nxc_erofs_from_tar(w, &nothing, &limits, uuid, &result, &image, err);
+        nxc_erofs_close(w);
+        if (r == 0)
+                r = nxc_mount_erofs(fd, &mount_fd, err);
+        unlinkat(s->fd, NXC_LAYER_STAGED_IMAGE, 0);
+        return r;
+}
+
+/* Several threads may ask at once, and get the same answer. */
+static bool wants_image(struct nxc_staged_layer *s)
+{
+        struct nxc_error e = { NXC_ERR_NONE };
+        enum nxc_layer_format format = __atomic_load_n(&s->lfs->format, __ATOMIC_RELAXED);
+
+        if (format == NXC_LAYER_AUTO) {
+                format = try_erofs(s, &e) == 0 ? NXC_LAYER_EROFS : NXC_LAYER_DIR;
+                if (format == NXC_LAYER_DIR)
+                        nxc_debug("layers are unpacked into directories: %s", e.message);
+                __atomic_store_n(&s->lfs->format, format, __ATOMIC_RELAXED);
+        }
+        return format == NXC_LAYER_EROFS;
+}
+
+/* --- staging --- */
+
+static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const struct nxc_intake_limits *limits,
+        struct nxc_error *err)
+{
+        int r = nxc_pump_open(in->plain, &in->pump, err);
+
+        if (r < 0)
+                return r;
+        r = wants_image(s) ? make_image(s, in, limits, err) : make_directory(s, in, limits, err);
         nxc_pump_close(in->pump);
-        if (r < 0)
-                return r;
-        nxc_plain_finish(in->plain, &in->digest, &in->plain_bytes);
-        r = compare_diff_id(&s->diff_id, &in->digest, err);
-        if (r < 0)
-                return r;
-        hash.no_xattrs = !in->untar.xattrs;
-        return nxc_treehash(root_fd, &hash, &in->tree, err);
+        return r;
 }
 
 static void free_staged(struct nxc_staged_layer *s)
@@ -184,8 +348,6 @@ static int stage_layer(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id
                 return r;
         }
         r = unpack_into(s, in, limits, err);
-        if (r == 0)
-                r = write_record(s, in, err);
         if (r < 0) {
                 nxc_staged_layer_abandon(s);
                 return r;
@@ -199,10 +361,12 @@ int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compressio
         struct nxc_staged_layer **ret_staged, struct nxc_error *err)
 {
         struct intake in = { .stop = limits ? limits->stop : NULL };
+        struct nxc_error local = { NXC_ERR_NONE };
         struct nxc_staged_layer *staged = NULL;
         char algorithm[16];
         int r;
 
+        err = err ? err : &local;
         algorithm_of(diff_id, algorithm);
         if (nxc_layerfs_has(lfs, diff_id)) {
                 r = nxc_plain_digest(
@@ -224,32 +388,112 @@ int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compressio
 }
 
 /* Flushed as a whole before it gets its name: after a power cut a layer that has one is whole. */
-int nxc_staged_layer_commit(struct nxc_staged_layer *staged, struct nxc_error *err)
+static int name_directory(struct nxc_staged_layer *s, struct nxc_error *err)
 {
         char name[NXC_DIGEST_MAX];
-        int lfs_fd, r = 0;
+
+        nxc_layer_dir_name(&s->diff_id, name);
+        if (syncfs(s->fd) < 0)
+                return nxc_fail(err, errno, "flush layer '%s'", s->diff_id.text);
+        if (renameat2(s->lfs->fd, s->name, s->lfs->fd, name, RENAME_NOREPLACE) == 0)
+                return 1;
+        return errno == EEXIST ? 0 : nxc_fail(err, errno, "name layer '%s'", s->diff_id.text);
+}
+
+static int name_image(struct nxc_staged_layer *s, struct nxc_error *err)
+{
+        char name[NXC_LAYER_IMAGE_NAME_MAX];
+
+        nxc_layer_image_name(&s->diff_id, name);
+        if (renameat2(s->fd, NXC_LAYER_STAGED_IMAGE, s->lfs->fd, name, RENAME_NOREPLACE) == 0 ||
+                errno == EEXIST)
+                return 0;
+        return nxc_fail(err, errno, "name layer '%s'", s->diff_id.text);
+}
+
+int nxc_staged_layer_commit(struct nxc_staged_layer *staged, struct nxc_error *err)
+{
+        int lfs_fd, r;
 
         if (!staged)
                 return 0;
         lfs_fd = staged->lfs->fd;
-        nxc_layer_dir_name(&staged->diff_id, name);
-        if (syncfs(staged->fd) < 0)
-                r = nxc_fail(err, errno, "flush layer '%s'", staged->diff_id.text);
-        if (r == 0 && renameat2(lfs_fd, staged->name, lfs_fd, name, RENAME_NOREPLACE) < 0) {
-                if (errno != EEXIST)
-                        r = nxc_fail(err, errno, "name layer '%s'", staged->diff_id.text);
+        r = staged->image ? name_image(staged, err) : name_directory(staged, err);
+        if (r > 0)
+                free_staged(staged); /* the staged directory is the layer now */
+        else
                 nxc_staged_layer_abandon(staged);
+        if (r < 0)
                 return r;
-        }
-        if (r < 0) {
-                nxc_staged_layer_abandon(staged);
-                return r;
-        }
-        free_staged(staged);
         return fsync(lfs_fd) < 0 ? nxc_fail(err, errno, "flush the store's directory 'layers'") : 0;
 }
 
-int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err)
+/* --- verifying --- */
+
+static int changed(const struct nxc_digest *diff_id, struct nxc_error *err)
+{
+        nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
+                "verify layer '%s': its files were changed since it came in", diff_id->text);
+        nxc_error_hint(err, "nexcage verify --repair unpacks it again");
+        return -EINVAL;
+}
+
+static int check_extent(int fd, const struct nxc_erofs_extent *e, uint8_t *buf, bool *ret_right)
+{
+        uint64_t pos = (uint64_t)le32toh(e->start) * NXC_EROFS_BLOCK;
+        uint64_t left = (uint64_t)le32toh(e->blocks) * NXC_EROFS_BLOCK, crc = 0;
+
+        while (left > 0) {
+                ssize_t n = pread(fd, buf, left < NXC_PLAIN_BLOCK ? left : NXC_PLAIN_BLOCK, (off_t)pos);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                crc = nxc_crc64(crc, buf, (size_t)n);
+                pos += (uint64_t)n;
+                left -= (uint64_t)n;
+        }
+        *ret_right = left == 0 && crc == le64toh(e->crc);
+        return 0;
+}
+
+static int verify_image(int fd, const struct nxc_digest *diff_id, struct nxc_error *err)
+{
+        _cleanup_free_ struct nxc_erofs_extent *index = NULL;
+        _cleanup_free_ uint8_t *buf = malloc(NXC_PLAIN_BLOCK);
+        struct nxc_layer_record record;
+        size_t n, len;
+        int r = nxc_layer_record_read(fd, diff_id, &record, err);
+
+        if (r < 0)
+                return r;
+        if (le64toh(record.crc) != nxc_crc64(0, &record, offsetof(struct nxc_layer_record, crc)) ||
+                le64toh(record.diff_id_crc) != nxc_crc64(0, diff_id->text, strlen(diff_id->text)))
+                return changed(diff_id, err);
+        n = le32toh(record.n_extents);
+        len = n * sizeof(*index);
+        index = malloc(len + 1);
+        if (!index || !buf)
+                return nxc_oom(err);
+        if (pread(fd, index, len, (off_t)le32toh(record.blocks) * NXC_EROFS_BLOCK) != (ssize_t)len ||
+                le64toh(record.index_crc) != nxc_crc64(0, index, len))
+                return changed(diff_id, err);
+        for (size_t i = 0; i < n; i++) {
+                bool right = false;
+
+                r = check_extent(fd, &index[i], buf, &right);
+                if (r < 0)
+                        return nxc_fail(err, -r, "read layer '%s'", diff_id->text);
+                if (!right)
+                        return changed(diff_id, err);
+        }
+        return 0;
+}
+
+static int verify_directory(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err)
 {
         struct nxc_treehash_opts opts = {
                 .mtimes = true, .overlay_marks = true, .content = nxc_treehash_crc64
@@ -261,9 +505,6 @@ int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id
         const char *recorded;
         int r;
 
-        if (!nxc_layerfs_has(lfs, diff_id))
-                return nxc_fail_kind(
-                        err, NXC_ERR_IMAGE_NOT_FOUND, ENOENT, "find layer '%s' in the store", diff_id->text);
         nxc_layer_dir_name(diff_id, name);
         dir_fd = openat(lfs->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         root_fd = dir_fd < 0
@@ -280,11 +521,19 @@ int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id
         if (r < 0)
                 return nxc_error_wrap(err, "verify layer '%s'", diff_id->text);
         recorded = nxc_json_str(meta, "treeDigest");
-        if (!nxc_streq(recorded, tree.digest.text)) {
-                nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
-                        "verify layer '%s': its files were changed since it came in", diff_id->text);
-                nxc_error_hint(err, "nexcage verify --repair unpacks it again");
-                return -EINVAL;
-        }
-        return 0;
+        return nxc_streq(recorded, tree.digest.text) ? 0 : changed(diff_id, err);
+}
+
+int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err)
+{
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (!nxc_layerfs_has(lfs, diff_id))
+                return nxc_fail_kind(
+                        err, NXC_ERR_IMAGE_NOT_FOUND, ENOENT, "find layer '%s' in the store", diff_id->text);
+        r = nxc_layer_image_open(lfs, diff_id, &fd, err);
+        if (r == -ENOENT)
+                return verify_directory(lfs, diff_id, err);
+        return r < 0 ? r : verify_image(fd, diff_id, err);
 }

@@ -8,6 +8,7 @@
 #include "core/str.h"
 #include "sys/mount.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -31,6 +32,7 @@ int nxc_layerfs_open(int store_fd, bool create, struct nxc_layerfs **ret, struct
                 free(lfs);
                 return nxc_fail(err, errno, "create the store's directory 'layers'");
         }
+        lfs->format = NXC_LAYER_AUTO;
         lfs->fd = store_fd < 0 ? -EBADF : openat(store_fd, "layers", DIR_FLAGS);
         if (lfs->fd < 0 && (create || (store_fd >= 0 && errno != ENOENT))) {
                 int saved = errno;
@@ -49,6 +51,13 @@ void nxc_layerfs_close(struct nxc_layerfs *lfs)
         nxc_closep(&lfs->fd);
         free(lfs);
 }
+
+void nxc_layerfs_set_format(struct nxc_layerfs *lfs, enum nxc_layer_format format)
+{
+        lfs->format = format;
+}
+
+/* --- names --- */
 
 void nxc_layer_dir_name(const struct nxc_digest *diff_id, char *ret)
 {
@@ -73,9 +82,63 @@ static bool layer_has_mark(struct nxc_layerfs *lfs, const struct nxc_digest *dif
         return faccessat(lfs->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+void nxc_layer_image_name(const struct nxc_digest *diff_id, char *ret)
+{
+        nxc_layer_dir_name(diff_id, ret);
+        strcat(ret, NXC_LAYER_IMAGE_SUFFIX);
+}
+
+static bool has_image(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id)
+{
+        char name[NXC_LAYER_IMAGE_NAME_MAX];
+
+        nxc_layer_image_name(diff_id, name);
+        return faccessat(lfs->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 bool nxc_layerfs_has(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id)
 {
-        return lfs->fd >= 0 && layer_has_mark(lfs, diff_id, NXC_LAYER_ROOT);
+        return lfs->fd >= 0 && (has_image(lfs, diff_id) || layer_has_mark(lfs, diff_id, NXC_LAYER_ROOT));
+}
+
+int nxc_layer_image_open(
+        struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, int *ret, struct nxc_error *err)
+{
+        char name[NXC_LAYER_IMAGE_NAME_MAX];
+        int fd = -ENOENT;
+
+        nxc_layer_image_name(diff_id, name);
+        if (lfs->fd >= 0)
+                fd = openat(lfs->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 && lfs->fd >= 0 && errno != ENOENT)
+                return nxc_fail(err, errno, "open layer '%s'", diff_id->text);
+        if (fd < 0)
+                return -ENOENT;
+        *ret = fd;
+        return 0;
+}
+
+int nxc_layer_record_read(
+        int fd, const struct nxc_digest *diff_id, struct nxc_layer_record *ret, struct nxc_error *err)
+{
+        struct nxc_layer_record record;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return nxc_fail(err, errno, "stat layer '%s'", diff_id->text);
+        if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(record) ||
+                pread(fd, &record, sizeof(record), st.st_size - (off_t)sizeof(record)) !=
+                        (ssize_t)sizeof(record) ||
+                memcmp(record.magic, NXC_LAYER_RECORD_MAGIC, sizeof(record.magic)) != 0 ||
+                le32toh(record.version) != NXC_LAYER_RECORD_VERSION) {
+                nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
+                        "read layer '%s': its image has no record that this version understands",
+                        diff_id->text);
+                nxc_error_hint(err, "nexcage verify --repair makes it again");
+                return -EINVAL;
+        }
+        *ret = record;
+        return 0;
 }
 
 /* --- locks and staged directories --- */
@@ -148,18 +211,22 @@ int nxc_layerfs_sweep(struct nxc_layerfs *lfs, struct nxc_error *err)
 /* --- chains --- */
 
 struct held_layer {
-        int fd;     /* its root, with a shared lock */
-        bool above; /* the same layer comes again further up: this one adds nothing */
+        int fd; /* its image, or its root as a directory; with a shared lock */
+        bool image;
+        bool above;     /* the same layer comes again further up: this one adds nothing */
+        uint32_t flags; /* nxc_layer_record_flags */
+        mode_t mode;    /* of its "/" */
+        uid_t uid;
+        gid_t gid;
 };
 
 struct nxc_layer_chain {
         struct nxc_layerfs *lfs; /* borrowed */
         size_t n;
-        size_t bottom;     /* the lowest that can be seen: one whose "/" is opaque hides all below */
-        struct stat root;  /* the owner and mode of "/" */
-        bool root_is_top;  /* the top layer says so itself */
-        bool single_plain; /* one layer without whiteouts */
-        struct held_layer layers[]; /* base first */
+        size_t bottom; /* the lowest that can be seen: one whose "/" is opaque hides all below */
+        const struct held_layer *root; /* has the owner and mode of "/" */
+        bool root_is_top;              /* the top layer says so itself */
+        struct held_layer layers[];    /* base first */
 };
 
 static const char *opaque_xattr(void)
@@ -167,47 +234,101 @@ static const char *opaque_xattr(void)
         return nxc_overlay_uses_userxattr() ? "user.overlay.opaque" : "trusted.overlay.opaque";
 }
 
-static int hold_layer(
-        struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, int *ret, struct nxc_error *err)
+static int describe_image(struct held_layer *l, const struct nxc_digest *diff_id, struct nxc_error *err)
+{
+        struct nxc_layer_record record;
+        int r = nxc_layer_record_read(l->fd, diff_id, &record, err);
+
+        if (r < 0)
+                return r;
+        l->flags = le32toh(record.flags);
+        l->mode = le32toh(record.root_mode);
+        l->uid = le32toh(record.root_uid);
+        l->gid = le32toh(record.root_gid);
+        return 0;
+}
+
+static int describe_directory(struct nxc_layerfs *lfs, struct held_layer *l,
+        const struct nxc_digest *diff_id, struct nxc_error *err)
+{
+        struct stat st;
+        char y;
+
+        if (fstat(l->fd, &st) < 0)
+                return nxc_fail(err, errno, "stat the root of layer '%s'", diff_id->text);
+        l->mode = st.st_mode;
+        l->uid = st.st_uid;
+        l->gid = st.st_gid;
+        if (fgetxattr(l->fd, opaque_xattr(), &y, 1) == 1 && y == 'y')
+                l->flags |= NXC_LAYER_HAS_OPAQUE_ROOT;
+        if (layer_has_mark(lfs, diff_id, NXC_LAYER_IMPLICIT_ROOT))
+                l->flags |= NXC_LAYER_HAS_IMPLICIT_ROOT;
+        if (layer_has_mark(lfs, diff_id, NXC_LAYER_WHITEOUTS))
+                l->flags |= NXC_LAYER_HAS_WHITEOUTS;
+        return 0;
+}
+
+/* Opens what a layer is, and the name by which it is locked. -ENOENT without err. */
+static int open_layer(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id,
+        char path[static ROOT_PATH_MAX], int *ret, bool *ret_image, struct nxc_error *err)
+{
+        int r;
+
+        nxc_layer_image_name(diff_id, path);
+        r = nxc_layer_image_open(lfs, diff_id, ret, err);
+        *ret_image = r == 0;
+        if (r != -ENOENT)
+                return r;
+        layer_path(diff_id, NXC_LAYER_ROOT, path);
+        *ret = lfs->fd < 0 ? -EBADF : openat(lfs->fd, path, DIR_FLAGS);
+        if (*ret >= 0)
+                return 0;
+        if (lfs->fd < 0 || errno == ENOENT)
+                return -ENOENT;
+        return nxc_fail(err, errno, "open layer '%s'", diff_id->text);
+}
+
+static int hold_layer(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct held_layer *ret,
+        struct nxc_error *err)
 {
         char path[ROOT_PATH_MAX];
+        struct held_layer l = { 0 };
         _cleanup_close_ int fd = -EBADF;
+        int r = open_layer(lfs, diff_id, path, &fd, &l.image, err);
 
-        layer_path(diff_id, NXC_LAYER_ROOT, path);
-        fd = lfs->fd < 0 ? -1 : openat(lfs->fd, path, DIR_FLAGS);
-        if (fd < 0 && lfs->fd >= 0 && errno != ENOENT)
-                return nxc_fail(err, errno, "open layer '%s'", diff_id->text);
+        if (r < 0 && r != -ENOENT)
+                return r;
         /* Locked by another, or renamed: somebody is removing it. */
-        if (fd < 0 || lock_named(lfs->fd, path, fd, LOCK_SH) < 0) {
+        if (r < 0 || lock_named(lfs->fd, path, fd, LOCK_SH) < 0) {
                 nxc_fail_kind(
                         err, NXC_ERR_IMAGE_NOT_FOUND, ENOENT, "find layer '%s' in the store", diff_id->text);
                 nxc_error_hint(err, "pull the image again");
                 return -ENOENT;
         }
-        *ret = TAKE_FD(fd);
+        l.fd = fd;
+        r = l.image ? describe_image(&l, diff_id, err) : describe_directory(lfs, &l, diff_id, err);
+        if (r < 0)
+                return r;
+        l.fd = TAKE_FD(fd);
+        *ret = l;
         return 0;
 }
 
 /* "/" is what the topmost layer says that says anything. */
-static int find_root(struct nxc_layer_chain *chain, const struct nxc_digest *diff_ids, struct nxc_error *err)
+static void find_root(struct nxc_layer_chain *chain)
 {
         size_t i = chain->n;
 
-        while (i > chain->bottom + 1 &&
-                layer_has_mark(chain->lfs, &diff_ids[i - 1], NXC_LAYER_IMPLICIT_ROOT))
+        while (i > chain->bottom + 1 && (chain->layers[i - 1].flags & NXC_LAYER_HAS_IMPLICIT_ROOT))
                 i--;
         chain->root_is_top = i == chain->n;
-        if (fstat(chain->layers[i - 1].fd, &chain->root) < 0)
-                return nxc_fail(err, errno, "stat the root of layer '%s'", diff_ids[i - 1].text);
-        return 0;
+        chain->root = &chain->layers[i - 1];
 }
 
 int nxc_layerfs_hold(struct nxc_layerfs *lfs, const struct nxc_digest *diff_ids, size_t n,
         struct nxc_layer_chain **ret, struct nxc_error *err)
 {
         struct nxc_layer_chain *chain;
-        const char *opaque = opaque_xattr();
-        int r = 0;
 
         if (n == 0 || n > NXC_OVERLAY_MAX_LOWER)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
@@ -217,24 +338,20 @@ int nxc_layerfs_hold(struct nxc_layerfs *lfs, const struct nxc_digest *diff_ids,
                 return nxc_oom(err);
         chain->lfs = lfs;
         for (size_t i = 0; i < n; i++) {
-                char y;
+                struct held_layer *l = &chain->layers[i];
+                int r = hold_layer(lfs, &diff_ids[i], l, err);
 
-                r = hold_layer(lfs, &diff_ids[i], &chain->layers[i].fd, err);
-                if (r < 0)
-                        break;
+                if (r < 0) {
+                        nxc_layer_chain_release(chain);
+                        return r;
+                }
                 chain->n = i + 1;
-                if (fgetxattr(chain->layers[i].fd, opaque, &y, 1) == 1 && y == 'y')
+                if (l->flags & NXC_LAYER_HAS_OPAQUE_ROOT)
                         chain->bottom = i; /* overlayfs does not look at the mark on a layer's own root */
-                for (size_t k = i + 1; k < n && !chain->layers[i].above; k++)
-                        chain->layers[i].above = nxc_digest_equal(&diff_ids[i], &diff_ids[k]);
+                for (size_t k = i + 1; k < n && !l->above; k++)
+                        l->above = nxc_digest_equal(&diff_ids[i], &diff_ids[k]);
         }
-        if (r == 0)
-                r = find_root(chain, diff_ids, err);
-        if (r < 0) {
-                nxc_layer_chain_release(chain);
-                return r;
-        }
-        chain->single_plain = n == 1 && !layer_has_mark(lfs, &diff_ids[0], NXC_LAYER_WHITEOUTS);
+        find_root(chain);
         *ret = chain;
         return 0;
 }
@@ -256,8 +373,8 @@ static int prepare_upper(
 {
         if (faccessat(work_fd, "work", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 return 0;
-        if (fchown(upper_fd, chain->root.st_uid, chain->root.st_gid) < 0 ||
-                fchmod(upper_fd, chain->root.st_mode & 07777) < 0)
+        if (fchown(upper_fd, chain->root->uid, chain->root->gid) < 0 ||
+                fchmod(upper_fd, chain->root->mode & 07777) < 0)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno,
                         "give the upper directory the owner and mode of '/'");
         return 0;
@@ -267,12 +384,12 @@ static int prepare_upper(
 static int open_root_dir(const struct nxc_layer_chain *chain, int *ret, struct nxc_error *err)
 {
         struct nxc_layerfs *lfs = chain->lfs;
-        const struct stat *st = &chain->root;
+        const struct held_layer *root = chain->root;
         char name[64], staged[NXC_STAGING_NAME_MAX];
         _cleanup_close_ int fd = -EBADF, stage_fd = -EBADF;
         int r = 0;
 
-        snprintf(name, sizeof(name), ".root-%04o-%u-%u", st->st_mode & 07777, st->st_uid, st->st_gid);
+        snprintf(name, sizeof(name), ".root-%04o-%u-%u", root->mode & 07777, root->uid, root->gid);
         fd = openat(lfs->fd, name, DIR_FLAGS);
         if (fd >= 0) {
                 *ret = TAKE_FD(fd);
@@ -281,7 +398,7 @@ static int open_root_dir(const struct nxc_layer_chain *chain, int *ret, struct n
         r = nxc_layerfs_stage(lfs, staged, &stage_fd, err);
         if (r < 0)
                 return r;
-        if (fchown(stage_fd, st->st_uid, st->st_gid) < 0 || fchmod(stage_fd, st->st_mode & 07777) < 0 ||
+        if (fchown(stage_fd, root->uid, root->gid) < 0 || fchmod(stage_fd, root->mode & 07777) < 0 ||
                 (renameat2(lfs->fd, staged, lfs->fd, name, RENAME_NOREPLACE) < 0 && errno != EEXIST))
                 r = nxc_fail(err, errno, "create 'layers/%s'", name);
         if (r == 0) {
@@ -296,13 +413,55 @@ static int open_root_dir(const struct nxc_layer_chain *chain, int *ret, struct n
         return 0;
 }
 
+/* The lower directories of an overlay, top first: detached mounts of images, which are ours to close (from
+ * the end of fds on), and directories, which are not. */
+struct lowers {
+        size_t n, n_mounts, size;
+        int fds[];
+};
+
+static void free_lowers(struct lowers **lp)
+{
+        struct lowers *l = *lp;
+
+        for (size_t i = 0; l && i < l->n_mounts; i++)
+                close(l->fds[l->size - 1 - i]);
+        nxc_freep(lp);
+}
+
+static int collect_lowers(const struct nxc_layer_chain *chain, struct lowers *lowers, struct nxc_error *err)
+{
+        for (size_t i = chain->n; i-- > chain->bottom;) {
+                int fd = chain->layers[i].fd, r;
+
+                if (chain->layers[i].above)
+                        continue;
+                if (chain->layers[i].image) {
+                        r = nxc_mount_erofs(fd, &fd, err);
+                        if (r < 0)
+                                return nxc_error_wrap(err, "layer %zu", i + 1);
+                        lowers->fds[lowers->size - ++lowers->n_mounts] = fd;
+                }
+                lowers->fds[lowers->n++] = fd;
+        }
+        return 0;
+}
+
+/* One layer, read-only, without whiteouts: no overlay is needed. */
+static int compose_single(const struct held_layer *l, int *ret_mount_fd, struct nxc_error *err)
+{
+        return l->image ? nxc_mount_erofs(l->fd, ret_mount_fd, err)
+                        : nxc_mount_clone(l->fd, true, ret_mount_fd, err);
+}
+
 int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int work_fd, bool volatile_upper,
         int *ret_mount_fd, struct nxc_error *err)
 {
-        _cleanup_free_ int *lower = calloc(chain->n + 2, sizeof(*lower));
+        size_t size = 2 * chain->n + 1;
+        _cleanup_(free_lowers) struct lowers *lowers = calloc(
+                1, sizeof(*lowers) + size * sizeof(lowers->fds[0]));
         _cleanup_close_ int root_dir = -EBADF;
         struct nxc_overlay_opts opts = {
-                .lower_fds = lower,
                 .upper_fd = upper_fd,
                 .work_fd = work_fd,
                 .read_only = upper_fd < 0,
@@ -310,31 +469,34 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
         };
         int r;
 
-        if (!lower)
+        if (!lowers)
                 return nxc_oom(err);
-        if (upper_fd < 0 && chain->single_plain)
-                return nxc_mount_clone(chain->layers[0].fd, true, ret_mount_fd, err);
+        lowers->size = size;
+        if (upper_fd < 0 && chain->n == 1 && !(chain->layers[0].flags & NXC_LAYER_HAS_WHITEOUTS))
+                return compose_single(&chain->layers[0], ret_mount_fd, err);
         if (upper_fd >= 0) {
                 r = prepare_upper(chain, upper_fd, work_fd, err);
                 if (r < 0)
                         return r;
         }
-        for (size_t i = chain->n; i-- > chain->bottom;)
-                if (!chain->layers[i].above)
-                        lower[opts.n_lower++] = chain->layers[i].fd;
-        if (upper_fd < 0 && (!chain->root_is_top || opts.n_lower == 1)) {
+        r = collect_lowers(chain, lowers, err);
+        if (r < 0)
+                return r;
+        if (upper_fd < 0 && (!chain->root_is_top || lowers->n == 1)) {
                 r = open_root_dir(chain, &root_dir, err);
                 if (r < 0)
                         return r;
-                memmove(lower + 1, lower, opts.n_lower++ * sizeof(*lower));
-                lower[0] = root_dir;
+                memmove(lowers->fds + 1, lowers->fds, lowers->n++ * sizeof(lowers->fds[0]));
+                lowers->fds[0] = root_dir;
         }
+        opts.lower_fds = lowers->fds;
+        opts.n_lower = lowers->n;
         return nxc_mount_overlay(&opts, ret_mount_fd, err);
 }
 
 /* --- the rest of the facade --- */
 
-int nxc_layerfs_size(
+static int directory_size(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, uint64_t *ret, struct nxc_error *err)
 {
         _cleanup_json_ json_t *meta = NULL;
@@ -342,9 +504,6 @@ int nxc_layerfs_size(
         json_t *size;
         int r;
 
-        if (!nxc_layerfs_has(lfs, diff_id))
-                return nxc_fail_kind(
-                        err, NXC_ERR_IMAGE_NOT_FOUND, ENOENT, "find layer '%s' in the store", diff_id->text);
         layer_path(diff_id, NXC_LAYER_META, path);
         r = nxc_json_load_at(lfs->fd, path, NXC_LAYER_META_MAX_BYTES, &meta, err);
         if (r < 0)
@@ -354,6 +513,28 @@ int nxc_layerfs_size(
                 return nxc_fail_kind(
                         err, NXC_ERR_INVALID_JSON, 0, "read 'diskBytes' of layer '%s'", diff_id->text);
         *ret = (uint64_t)json_integer_value(size);
+        return 0;
+}
+
+int nxc_layerfs_size(
+        struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, uint64_t *ret, struct nxc_error *err)
+{
+        char path[ROOT_PATH_MAX];
+        _cleanup_close_ int fd = -EBADF;
+        bool image;
+        struct stat st;
+        int r = open_layer(lfs, diff_id, path, &fd, &image, err);
+
+        if (r == -ENOENT)
+                return nxc_fail_kind(
+                        err, NXC_ERR_IMAGE_NOT_FOUND, ENOENT, "find layer '%s' in the store", diff_id->text);
+        if (r < 0)
+                return r;
+        if (!image)
+                return directory_size(lfs, diff_id, ret, err);
+        if (fstat(fd, &st) < 0)
+                return nxc_fail(err, errno, "stat layer '%s'", diff_id->text);
+        *ret = (uint64_t)st.st_blocks * 512;
         return 0;
 }
 
@@ -372,14 +553,20 @@ int nxc_layerfs_each(struct nxc_layerfs *lfs, int (*fn)(void *arg, const struct 
                 return nxc_fail(err, errno, "list the store's directory 'layers'");
         while ((de = readdir(dir))) {
                 char *dash = strchr(de->d_name, '-');
+                size_t len = strlen(de->d_name);
+                bool image = nxc_ends_with(de->d_name, NXC_LAYER_IMAGE_SUFFIX);
                 struct nxc_digest diff_id;
                 int r;
 
                 if (de->d_name[0] == '.' || !dash)
                         continue;
                 *dash = ':';
+                if (image)
+                        de->d_name[len - strlen(NXC_LAYER_IMAGE_SUFFIX)] = '\0';
                 if (nxc_digest_parse(de->d_name, &diff_id, NULL) < 0)
                         continue;
+                if (!image && has_image(lfs, &diff_id))
+                        continue; /* both forms, made side by side: said once */
                 r = fn(arg, &diff_id);
                 if (r < 0)
                         return r;
@@ -388,20 +575,13 @@ int nxc_layerfs_each(struct nxc_layerfs *lfs, int (*fn)(void *arg, const struct 
 }
 
 /* Taken out of its name first, so that nobody ever sees half of it. */
-int nxc_layerfs_remove(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err)
+static int remove_form(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, const char *name,
+        const char *locked, int fd, struct nxc_error *err)
 {
-        char name[NXC_DIGEST_MAX], path[ROOT_PATH_MAX], staged[NXC_STAGING_NAME_MAX];
-        _cleanup_close_ int root_fd = -EBADF, stage_fd = -EBADF;
-        int r;
+        char staged[NXC_STAGING_NAME_MAX];
+        _cleanup_close_ int stage_fd = -EBADF;
+        int r = lock_named(lfs->fd, locked, fd, LOCK_EX);
 
-        if (lfs->fd < 0)
-                return 0;
-        nxc_layer_dir_name(diff_id, name);
-        layer_path(diff_id, NXC_LAYER_ROOT, path);
-        root_fd = openat(lfs->fd, path, DIR_FLAGS);
-        if (root_fd < 0)
-                return errno == ENOENT ? 0 : nxc_fail(err, errno, "open layer '%s'", diff_id->text);
-        r = lock_named(lfs->fd, path, root_fd, LOCK_EX);
         if (r == -ENOENT)
                 return 0;
         if (r == -EWOULDBLOCK)
@@ -416,5 +596,26 @@ int nxc_layerfs_remove(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id
                 r = nxc_fail(err, errno, "remove layer '%s'", diff_id->text);
         if (nxc_remove_tree_at(lfs->fd, staged, r == 0 ? err : NULL) < 0 && r == 0)
                 r = nxc_error_wrap(err, "layer '%s'", diff_id->text);
+        return r;
+}
+
+/* Of two forms, made side by side, the image is seen first; so both go in turn. */
+int nxc_layerfs_remove(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err)
+{
+        int r = 0;
+
+        for (int form = 0; r == 0 && form < 2; form++) {
+                char name[NXC_DIGEST_MAX], path[ROOT_PATH_MAX];
+                _cleanup_close_ int fd = -EBADF;
+                bool image;
+
+                r = open_layer(lfs, diff_id, path, &fd, &image, err);
+                if (r == -ENOENT)
+                        return 0;
+                if (r < 0)
+                        return r;
+                nxc_layer_dir_name(diff_id, name);
+                r = remove_form(lfs, diff_id, image ? path : name, path, fd, err);
+        }
         return r;
 }

@@ -1,7 +1,8 @@
 /* LayerFS, the facade: layers by diff_id, verified once when they come in, composed into roots.
  *
- * What stands behind it (directories now, EROFS images later) nobody else sees. The half that composes is
- * linked into the program; the half that takes layers in (layerfs/intake.h) lives in the engine module. */
+ * What stands behind it (EROFS images, or directories where the kernel has none) nobody else sees. The half
+ * that composes is linked into the program; the half that takes layers in (layerfs/intake.h) lives in the
+ * engine module. */
 #pragma once
 
 #include "core/digest.h"
@@ -13,6 +14,11 @@
 #include <stdint.h>
 
 struct nxc_layerfs; /* an open <store>/layers */
+
+/* What new layers become; those that are there are used whatever they are. AUTO: EROFS images where the
+ * kernel mounts them from the store's file system, else directories. */
+enum nxc_layer_format { NXC_LAYER_AUTO, NXC_LAYER_EROFS, NXC_LAYER_DIR };
+void nxc_layerfs_set_format(struct nxc_layerfs *lfs, enum nxc_layer_format format);
 
 /* Opens <store>/layers, creating it (0700) when create is set. Absent otherwise: an empty LayerFS. */
 int nxc_layerfs_open(int store_fd, bool create, struct nxc_layerfs **ret, struct nxc_error *err);

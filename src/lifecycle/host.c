@@ -133,6 +133,15 @@ int nxc_host_images(struct nxc_host *h, bool create, struct nxc_image_store **re
         return 0;
 }
 
+/* Directories, unless asked otherwise: containers share the page cache of a directory, and mounting many
+ * layers costs less. */
+static enum nxc_layer_format layer_format(const struct nxc_config *c)
+{
+        if (nxc_streq(c->layer_format, "erofs"))
+                return NXC_LAYER_EROFS;
+        return nxc_streq(c->layer_format, "auto") ? NXC_LAYER_AUTO : NXC_LAYER_DIR;
+}
+
 int nxc_host_layers(struct nxc_host *h, bool create, struct nxc_layerfs **ret, struct nxc_error *err)
 {
         int r = nxc_host_store_fd(h, create, err);
@@ -143,6 +152,7 @@ int nxc_host_layers(struct nxc_host *h, bool create, struct nxc_layerfs **ret, s
                 r = nxc_layerfs_open(h->store_fd, create, &h->layers, err);
                 if (r < 0)
                         return r;
+                nxc_layerfs_set_format(h->layers, layer_format(h->config));
         }
         *ret = h->layers;
         return 0;

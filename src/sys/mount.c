@@ -2,8 +2,9 @@
  *
  * Options of an overlay, chosen so that an upper directory means the same on every kernel and can be put
  * over a rebuilt lower: metacopy, redirect_dir and index are off whatever the kernel's build says. Layers
- * cannot bring metacopy or redirect marks of their own either: intake drops overlay's xattrs. xino is left
- * to the kernel ("auto").
+ * cannot bring metacopy or redirect marks of their own either: intake drops overlay's xattrs. With
+ * xino all files of a root have one device number and lasting inode numbers, though layers are file systems
+ * of their own ("auto": where the numbers have the bits for it).
  */
 #include "sys/mount.h"
 
@@ -11,6 +12,7 @@
 #include "core/fs.h"
 #include "core/str.h"
 #include "sys/feature.h"
+#include "sys/loop.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -33,6 +35,7 @@ static const struct overlay_option trusted_options[] = {
         { "redirect_dir", "off" },
         { "metacopy", "off" },
         { "index", "off" },
+        { "xino", "auto" },
 };
 /* In a user namespace redirect_dir and metacopy are off by themselves, and naming them is a conflict. */
 static const struct overlay_option user_options[] = {
@@ -176,14 +179,16 @@ struct mount_child {
         int errnum, mount_fd;
 };
 
-/* Overlayfs takes directories of its mounter's namespace only. */
+/* Overlayfs takes directories of its mounter's namespace only. The working directory is /proc/self/fd. */
 static int reopen_here(int fd)
 {
-        char proc[FD_PATH_MAX], path[PATH_MAX];
+        char name[FD_PATH_MAX], path[PATH_MAX];
         struct stat was, is;
-        ssize_t n = readlink(fd_path(fd, proc), path, sizeof(path));
+        ssize_t n;
         int here;
 
+        snprintf(name, sizeof(name), "%d", fd);
+        n = readlink(name, path, sizeof(path));
         if (n < 0 || n >= (ssize_t)sizeof(path))
                 return n < 0 ? -errno : -ENAMETOOLONG;
         path[n] = '\0';
@@ -198,6 +203,18 @@ static int reopen_here(int fd)
         return here;
 }
 
+/* A detached mount has no path and is in no namespace: it becomes one of this namespace, under the mount
+ * that is to come, and goes with it; what overlayfs clones of it stays. Its descriptor then names it. */
+static int adopt_mount(int fd)
+{
+        int same;
+
+        if (move_mount(fd, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return -errno;
+        same = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return same < 0 ? -errno : same;
+}
+
 static int reopen_all(struct mount_child *c)
 {
         const struct nxc_overlay_opts *opts = c->opts;
@@ -205,10 +222,13 @@ static int reopen_all(struct mount_child *c)
 
         for (; c->n_fds < n; c->n_fds++) {
                 size_t i = c->n_fds;
-                int fd = reopen_here(i < opts->n_lower    ? opts->lower_fds[i]
-                                     : i == opts->n_lower ? opts->upper_fd
-                                                          : opts->work_fd);
+                int given = i < opts->n_lower    ? opts->lower_fds[i]
+                            : i == opts->n_lower ? opts->upper_fd
+                                                 : opts->work_fd;
+                int fd = reopen_here(given);
 
+                if (fd == -ESTALE || fd == -ENOENT)
+                        fd = adopt_mount(given);
                 if (fd < 0)
                         return fd;
                 c->fds[i] = fd;
@@ -237,7 +257,7 @@ static int format_mount_data(struct mount_child *c)
 }
 
 /* It shares our memory and descriptors. It mounts over its own /proc, of all places one that surely exists
- * and that it needs no longer. */
+ * and that it needs no longer, once it stands in /proc/self/fd. */
 static int mount_in_child(void *arg)
 {
         struct mount_child *c = arg;
@@ -248,16 +268,13 @@ static int mount_in_child(void *arg)
         r = unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
         if (r == 0) {
                 c->doing = "name the layers of";
-                r = reopen_all(c);
+                r = chdir("/proc/self/fd") < 0 ? -errno : reopen_all(c);
                 if (r == 0)
                         r = format_mount_data(c);
         }
         if (r == 0) {
                 c->doing = "make";
-                r = chdir("/proc/self/fd") < 0 ||
-                                    mount("overlay", "/proc", "overlay", flags, c->data.data) < 0
-                            ? -errno
-                            : 0;
+                r = mount("overlay", "/proc", "overlay", flags, c->data.data) < 0 ? -errno : 0;
         }
         if (r == 0) {
                 c->doing = "clone";
@@ -311,6 +328,65 @@ int nxc_mount_overlay(const struct nxc_overlay_opts *opts, int *ret_mount_fd, st
                 r = overlay_by_context(opts, false, ret_mount_fd, err);
         if (r == -EOPNOTSUPP)
                 r = overlay_by_mount(opts, ret_mount_fd, err);
+        return r;
+}
+
+static int fail_erofs(struct nxc_error *err, int errnum, int fs_fd, const char *what)
+{
+        char said[384] = "";
+        int r;
+
+        if (fs_fd >= 0)
+                read_kernel_log(fs_fd, said, sizeof(said));
+        r = nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errnum, "%s an EROFS image%s", what, said);
+        if (errnum == ENODEV)
+                nxc_error_hint(err, "this kernel has no EROFS: set format = dir in [layerfs] of the "
+                                    "configuration, remove the image and pull it again");
+        else if (errnum == EPERM)
+                nxc_error_hint(err, "mounting an image needs CAP_SYS_ADMIN in the initial user namespace");
+        return r;
+}
+
+static int mount_erofs_from(const char *source, int *ret, struct nxc_error *err)
+{
+        _cleanup_close_ int fs_fd = fsopen("erofs", FSOPEN_CLOEXEC), mount_fd = -EBADF;
+
+        if (fs_fd < 0)
+                return fail_erofs(err, errno, -1, "open");
+        if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0 ||
+                fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+                fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return fail_erofs(err, errno, fs_fd, "open");
+        mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+        if (mount_fd < 0)
+                return fail_erofs(err, errno, fs_fd, "mount");
+        *ret = TAKE_FD(mount_fd);
+        return 0;
+}
+
+int nxc_mount_erofs(int image_fd, int *ret_mount_fd, struct nxc_error *err)
+{
+        char path[NXC_LOOP_PATH_MAX > FD_PATH_MAX ? NXC_LOOP_PATH_MAX : FD_PATH_MAX];
+        struct nxc_error first = { 0 };
+        _cleanup_close_ int loop_fd = -EBADF;
+        int r = -ENOTBLK, loop;
+
+        if (!nxc_feature_enabled("EROFS"))
+                return fail_erofs(err, ENODEV, -1, "open");
+        if (nxc_feature_enabled("EROFS_FILE"))
+                r = mount_erofs_from(fd_path(image_fd, path), ret_mount_fd, &first);
+        if (r == 0)
+                return 0;
+        /* Before 6.12 the source has to be a block device; and not every file system's files will do. */
+        if (r != -ENODEV && r != -EPERM) {
+                loop = nxc_loop_attach(image_fd, path, &loop_fd, nxc_error_is_set(&first) ? NULL : err);
+                if (loop == 0)
+                        return mount_erofs_from(path, ret_mount_fd, err);
+                if (!nxc_error_is_set(&first))
+                        return loop;
+        }
+        if (err && !nxc_error_is_set(err))
+                *err = first;
         return r;
 }
 

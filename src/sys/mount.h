@@ -13,7 +13,8 @@
 #include <stddef.h>
 
 struct nxc_overlay_opts {
-        const int *lower_fds; /* directories, top layer first; at least one, and two without an upper */
+        /* Directories or detached mounts, top layer first; at least one, and two without an upper. */
+        const int *lower_fds;
         size_t n_lower;
         int upper_fd, work_fd; /* negative: a read-only overlay */
         bool read_only;
@@ -37,6 +38,12 @@ bool nxc_overlay_uses_userxattr(void);
 
 /* A detached (recursive) bind mount of a directory, e.g. for an image of one layer. Private. */
 int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error *err);
+
+/* An EROFS image in a regular file as a detached, read-only mount of its root: by the file itself (Linux >=
+ * 6.12), else over a loop device that goes with the mount. image_fd: borrowed, and not needed after. A
+ * kernel without EROFS, or an image that it refuses: InvalidRootfs. NXC_FEATURE_EROFS=0 and
+ * NXC_FEATURE_EROFS_FILE=0 force what an older kernel would say. */
+int nxc_mount_erofs(int image_fd, int *ret_mount_fd, struct nxc_error *err);
 
 /* Adds nosuid and nodev to a detached mount: for one that people on the host get to see. */
 int nxc_mount_harden(int mount_fd, struct nxc_error *err);

@@ -312,22 +312,29 @@ wrong_images_are_refused()
 
 # ---- rechecked
 
-# spoil_blob DIGEST: another byte, the same size.
-spoil_blob()
+# spoil FILE PLACE: another byte, the same size; a file that is too short for the place gets its last one changed.
+spoil()
 {
-        python3 - "$NXC_STORE/images/blobs/sha256/${1#sha256:}" <<'PYTHON'
+        python3 - "$1" "$2" <<'PYTHON'
 import sys
 data = bytearray(open(sys.argv[1], "rb").read())
-data[-9] ^= 1
+data[min(int(sys.argv[2]), len(data) - 1)] ^= 1
 open(sys.argv[1], "r+b").write(data)
 PYTHON
+}
+
+# spoil_blob DIGEST
+spoil_blob()
+{
+        spoil "$NXC_STORE/images/blobs/sha256/${1#sha256:}" -9
 }
 
 @test "verify --repair: a changed layer is unpacked again, a wrong blob is fetched again" {
         nexcage pull -q "$NXC_REGISTRY/everything"
         local layer blob
-        layer=$(find "$NXC_STORE/layers" -path '*/root/etc/passwd' | head -1)
-        echo changed >>"$layer"
+        layer=$(find "$NXC_STORE/layers" -maxdepth 1 -name '*.erofs' | head -1)
+        [ -n "$layer" ] || layer=$(find "$NXC_STORE/layers" -path '*/root/etc/passwd' | head -1)
+        spoil "$layer" 5000
         fails_with InvalidImage - "were changed" -- nexcage verify
         nexcage verify --repair
         nexcage verify

@@ -17,7 +17,7 @@
  * The engine that called create has to get the init's exit status, and liblxc's monitor is its parent. So in
  * the monitor some of liblxc's calls into libc are ours (lever.c): the init is cloned with CLONE_PARENT, as
  * a child of `create`, and falls to the engine when that ends; the monitor is told of its end by a pidfd.
- * docs/decisions/0004-lxc-monitor.md has why. */
+ * docs/decisions/0005-lxc-monitor.md has why. */
 #pragma once
 
 #include "backend/backend-ops.h"

@@ -31,7 +31,8 @@ static void every_key(void **state)
         assert_int_equal(
                 load("# comment\n[paths]\nroot = /r\nstore = /s\n[runtime]\ndefault = runc\n[routes]\n"
                      "docker.io/library/* = crun\n* = lxc\ndocker.io/library/* = vm\n[storage]\ndriver=zfs\n"
-                     "[hooks]\non_failure = continue\n[registry]\nauthfile = /a\ncert_dir = /c\n"
+                     "[layerfs]\nformat = erofs\n[hooks]\non_failure = continue\n[registry]\nauthfile = "
+                     "/a\ncert_dir = /c\n"
                      "insecure = one:5000, two\n",
                         &c, NULL),
                 0);
@@ -39,6 +40,7 @@ static void every_key(void **state)
         assert_string_equal(c->store, "/s");
         assert_string_equal(c->runtime, "runc");
         assert_string_equal(c->storage, "zfs");
+        assert_string_equal(c->layer_format, "erofs");
         assert_true(c->hooks_continue);
         assert_string_equal(c->authfile, "/a");
         assert_string_equal(c->cert_dir, "/c");
@@ -58,6 +60,7 @@ static void an_empty_one_has_the_defaults(void **state)
         assert_int_equal(load("", &c, NULL), 0);
         assert_string_equal(c->runtime, "auto");
         assert_string_equal(c->storage, "overlay");
+        assert_null(c->layer_format);
         assert_null(c->root);
         assert_false(c->hooks_continue);
         nxc_config_free(c);
@@ -74,6 +77,8 @@ static void errors_name_file_and_line(void **state)
                 { "[paths]\nroot = r\n", ":2: root in [paths] has to be an absolute path, not 'r'" },
                 { "[hooks]\non_failure = maybe\n",
                         ":2: on_failure in [hooks] has to be 'abort' or 'continue'" },
+                { "[layerfs]\nformat = tar\n",
+                        ":2: format in [layerfs] has to be 'auto', 'erofs' or 'dir'" },
                 { "[runtime]\ndefault =\n", ":2: default in [runtime] has to be not empty" },
                 { "x = y\n", ":1: unknown section ''" },
                 { "[paths]\nnonsense\n", ":2: neither [section] nor KEY = VALUE" },

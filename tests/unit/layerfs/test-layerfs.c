@@ -32,7 +32,7 @@ struct store {
         struct nxc_layerfs *lfs;
 };
 
-static int open_store(void **state)
+static int open_store(void **state, enum nxc_layer_format format)
 {
         struct store *s = calloc(1, sizeof(*s));
         void *made = NULL;
@@ -40,8 +40,20 @@ static int open_store(void **state)
         make_temp_dir(&made);
         s->t = made;
         assert_int_equal(nxc_layerfs_open(s->t->fd, true, &s->lfs, NULL), 0);
+        nxc_layerfs_set_format(s->lfs, format);
         *state = s;
         return 0;
+}
+
+static int open_directory_store(void **state)
+{
+        return open_store(state, NXC_LAYER_DIR);
+}
+
+/* Images, where the kernel has EROFS. */
+static int open_image_store(void **state)
+{
+        return open_store(state, NXC_LAYER_AUTO);
 }
 
 static int close_store(void **state)
@@ -259,6 +271,36 @@ static void test_absent_store(void **state)
         nxc_layerfs_close(none);
 }
 
+/* Any byte of the image, its index and its record. */
+static void check_damaged_image(struct store *s, const struct nxc_digest *id)
+{
+        char name[NXC_LAYER_IMAGE_NAME_MAX];
+        struct stat st;
+        int fd;
+
+        nxc_layer_image_name(id, name);
+        fd = openat(s->lfs->fd, name, O_RDWR | O_CLOEXEC);
+        assert_int_equal(fstat(fd, &st), 0);
+        for (off_t pos = 1; pos < st.st_size; pos += 127) {
+                struct nxc_error err = { 0 };
+                unsigned char byte, changed;
+                bool found;
+
+                assert_int_equal(pread(fd, &byte, 1, pos), 1);
+                changed = byte ^ 0x10;
+                assert_int_equal(pwrite(fd, &changed, 1, pos), 1);
+                found = nxc_layerfs_verify(s->lfs, id, &err) < 0;
+                /* Between the index and the record there is nothing. */
+                if (!found && pos < st.st_size / 4096 * 4096 - 4096)
+                        fail_msg("byte %lld", (long long)pos);
+                assert_int_equal(pwrite(fd, &byte, 1, pos), 1);
+        }
+        assert_int_equal(nxc_layerfs_verify(s->lfs, id, NULL), 0);
+        assert_int_equal(ftruncate(fd, st.st_size - 4096), 0);
+        assert_true(nxc_layerfs_verify(s->lfs, id, NULL) < 0);
+        close(fd);
+}
+
 static void test_verify_finds(void **state)
 {
         struct store *s = *state;
@@ -271,6 +313,10 @@ static void test_verify_finds(void **state)
         if (skip_unless_root())
                 return;
         add_layer(s, base, &id);
+        if (s->lfs->format == NXC_LAYER_EROFS) {
+                check_damaged_image(s, &id);
+                return;
+        }
         nxc_layer_dir_name(&id, name);
         snprintf(path, sizeof(path), "%s/layers/%s/root/etc/passwd", s->t->path, name);
         fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -510,7 +556,96 @@ static void test_without_rights(void **state)
         assert_int_equal(count_entries(s->lfs->fd), 0);
 }
 
-#define with_store(test) cmocka_unit_test_setup_teardown(test, open_store, close_store)
+/* A directory from before, and images above it; then the same layer in both forms. */
+static void test_forms_side_by_side(void **state)
+{
+        struct store *s = *state;
+        struct nxc_digest ids[2];
+        struct nxc_staged_layer *staged;
+        _cleanup_close_ int fd = -EBADF;
+        struct nxc_error err = { 0 };
+        int root, n = 0;
+
+        if (skip_unless_root())
+                return;
+        nxc_layerfs_set_format(s->lfs, NXC_LAYER_DIR);
+        add_layer(s, base, &ids[0]);
+        nxc_layerfs_set_format(s->lfs, NXC_LAYER_AUTO);
+        add_layer(s, top, &ids[1]);
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(ways); i++) {
+                setenv("NXC_FEATURE_LOWERDIR_FD", ways[i][0], 1);
+                setenv("NXC_FEATURE_LOWERDIR_PLUS", ways[i][1], 1);
+                root = compose(s, ids, 2, -1, -1);
+                assert_true(has(root, "etc/passwd"));
+                assert_true(has(root, "run"));
+                assert_false(has(root, "etc/gone"));
+                close(root);
+        }
+        unsetenv("NXC_FEATURE_LOWERDIR_FD");
+        unsetenv("NXC_FEATURE_LOWERDIR_PLUS");
+
+        assert_int_equal(nxc_layerfs_remove(s->lfs, &ids[0], &err), 0);
+        fd = blob_of(s, base, &ids[0]);
+        assert_int_equal(
+                nxc_layerfs_unpack(s->lfs, fd, NXC_COMPRESSION_NONE, &ids[0], NULL, &staged, &err), 0);
+        nxc_layerfs_set_format(s->lfs, NXC_LAYER_DIR);
+        add_layer(s, base, &ids[0]);
+        assert_int_equal(nxc_staged_layer_commit(staged, &err), 0);
+        assert_int_equal(nxc_layerfs_each(s->lfs, count_one, &n, &err), 0);
+        assert_int_equal(n, 2);
+        assert_int_equal(nxc_layerfs_remove(s->lfs, &ids[0], &err), 0);
+        assert_false(nxc_layerfs_has(s->lfs, &ids[0]));
+}
+
+/* The ways of older kernels: over a loop device, and directories. */
+static void test_without_features(void **state)
+{
+        struct store *s = *state;
+        struct nxc_digest ids[2];
+        struct nxc_error err = { 0 };
+        struct nxc_layer_chain *chain;
+        int root, mount_fd;
+
+        if (skip_unless_root())
+                return;
+        setenv("NXC_FEATURE_EROFS", "0", 1);
+        add_layer(s, base, &ids[0]);
+        assert_int_equal(s->lfs->format, NXC_LAYER_DIR);
+        unsetenv("NXC_FEATURE_EROFS");
+
+        nxc_layerfs_set_format(s->lfs, NXC_LAYER_AUTO);
+        add_layer(s, top, &ids[1]);
+        if (s->lfs->format == NXC_LAYER_DIR) {
+                print_message("# skipped: no EROFS here\n");
+                return;
+        }
+        setenv("NXC_FEATURE_EROFS", "0", 1);
+        assert_int_equal(nxc_layerfs_hold(s->lfs, ids, 2, &chain, &err), 0);
+        assert_int_equal(nxc_layer_chain_compose(chain, -1, -1, false, &mount_fd, &err), -ENODEV);
+        assert_int_equal(err.kind, NXC_ERR_INVALID_ROOTFS);
+        assert_non_null(strstr(err.hint, "format = dir"));
+        nxc_layer_chain_release(chain);
+        unsetenv("NXC_FEATURE_EROFS");
+
+        if (access("/dev/loop-control", R_OK | W_OK) < 0) {
+                print_message("# skipped: no loop devices here\n");
+                return;
+        }
+        setenv("NXC_FEATURE_EROFS_FILE", "0", 1);
+        root = compose(s, ids, 2, -1, -1);
+        assert_true(has(root, "etc/passwd"));
+        assert_true(has(root, "opq/new"));
+        assert_false(has(root, "opq/old"));
+        close(root);
+        unsetenv("NXC_FEATURE_EROFS_FILE");
+}
+
+#define with_store(test)                                                          \
+        { #test "(directories)", test, open_directory_store, close_store, NULL }, \
+        {                                                                         \
+#test "(images)", test, open_image_store, close_store, NULL       \
+        }
+#define with_image_store(test) cmocka_unit_test_setup_teardown(test, open_image_store, close_store)
 
 int main(void)
 {
@@ -527,6 +662,8 @@ int main(void)
                 with_store(test_opaque_root),
                 with_store(test_many_layers),
                 with_store(test_without_rights),
+                with_image_store(test_forms_side_by_side),
+                with_image_store(test_without_features),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,10 @@
 #include "tar-writer.h"
 
 #include "core/cleanup.h"
+#include "layerfs/erofs-internal.h"
+#include "layerfs/treehash-internal.h"
 #include "layerfs/untar-internal.h"
+#include "sys/mount.h"
 
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -33,12 +36,47 @@ static ssize_t next_of_memory(void *arg, const void **ret, struct nxc_error *err
         return (ssize_t)n;
 }
 
-/* The temporary directory has: canary, a file; root, where the archive goes. */
-static int unpack_buf(
-        struct temp_dir *t, const struct nxc_buf *tar, struct nxc_untar_result *ret, struct nxc_error *err)
+/* The same archive as an image: taken or refused with the same words, and the same tree when mounted. */
+static void check_image(
+        struct temp_dir *t, const struct nxc_buf *tar, int root, int expected, const struct nxc_error *said)
 {
         struct memory memory = { tar, 0 };
-        struct nxc_untar_source source = { next_of_memory, &memory };
+        struct nxc_tar_source source = { next_of_memory, &memory };
+        struct nxc_tar_limits limits = { .entries = 1000, .bytes = 100 << 20 };
+        struct nxc_treehash_opts opts = { .overlay_marks = true, .content = nxc_treehash_sha256 };
+        struct nxc_tar_result result;
+        struct nxc_erofs_image image;
+        struct nxc_erofs_writer *w;
+        struct nxc_treehash ours, theirs;
+        struct nxc_error err = { 0 };
+        uint8_t uuid[16] = { 0 };
+        _cleanup_close_ int fd = openat(t->fd, "image", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        _cleanup_close_ int mount_fd = -EBADF;
+        int r;
+
+        assert_int_equal(nxc_erofs_open(fd, &w, &err), 0);
+        r = nxc_erofs_from_tar(w, &source, &limits, uuid, &result, &image, &err);
+        nxc_erofs_close(w);
+        assert_int_equal(unlinkat(t->fd, "image", 0), 0);
+        if (r != expected)
+                fail_msg("as an image: %d, %s", r, err.message);
+        if (r < 0)
+                assert_string_equal(err.message, said->message);
+        if (r < 0 || nxc_mount_erofs(fd, &mount_fd, NULL) < 0) /* no EROFS here, or no rights */
+                return;
+        assert_int_equal(nxc_treehash(root, &opts, &ours, &err), 0);
+        if (nxc_treehash(mount_fd, &opts, &theirs, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_string_equal(ours.digest.text, theirs.digest.text);
+}
+
+/* The temporary directory has: canary, a file; root, where the archive goes. */
+static int unpack_buf(
+        struct temp_dir *t, const struct nxc_buf *tar, struct nxc_tar_result *ret, struct nxc_error *err)
+{
+        struct memory memory = { tar, 0 };
+        struct nxc_tar_source source = { next_of_memory, &memory };
+        struct nxc_tar_limits limits = { .entries = 1000, .bytes = 100 << 20 };
         struct nxc_content_index content = { 0 };
         _cleanup_close_ int root = -EBADF;
         int r;
@@ -47,15 +85,16 @@ static int unpack_buf(
         assert_int_equal(mkdirat(t->fd, "root", 0755), 0);
         put_file(t->fd, "canary", CANARY);
         root = openat(t->fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = nxc_untar(root, &source, 1000, 100 << 20, &content, ret, err);
+        r = nxc_untar(root, &source, &limits, &content, ret, err);
         nxc_content_index_done(&content);
+        check_image(t, tar, root, r, err);
         return r;
 }
 
 static int unpack(struct temp_dir *t, const struct tar_entry *entries, struct nxc_error *err)
 {
         _cleanup_buf_ struct nxc_buf tar = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
 
         tar_all(&tar, entries);
         return unpack_buf(t, &tar, &result, err);
@@ -286,7 +325,7 @@ static void test_whiteouts(void **state)
                 { 0 },
         };
         _cleanup_buf_ struct nxc_buf tar = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
         struct stat st;
@@ -382,7 +421,7 @@ static void test_limits(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 }, deep = { 0 }, long_link = { 0 }, step = { 0 };
         struct tar_entry e = { '0', "f" };
 
@@ -398,7 +437,7 @@ static void test_limits(void **state)
         nxc_error_reset(&err);
         tar.len = 0;
         (void)!nxc_buf_puts(&deep, "path=d");
-        for (int i = 0; i < NXC_UNTAR_MAX_DEPTH; i++)
+        for (int i = 0; i < NXC_TAR_MAX_DEPTH; i++)
                 (void)!nxc_buf_puts(&deep, "/d");
         e.pax[0] = deep.data;
         tar_add(&tar, &e);
@@ -439,7 +478,7 @@ static void test_damaged(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 };
 
         if (skip_unless_root())
@@ -473,7 +512,7 @@ static void test_missing_padding(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 };
 
         if (skip_unless_root())
@@ -488,7 +527,7 @@ static void test_missing_data(void **state)
 {
         struct temp_dir *t = *state;
         struct nxc_error err = { 0 };
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 };
 
         if (skip_unless_root())
@@ -506,7 +545,7 @@ static void test_large_headers(void **state)
         static const char with_nul[] = "24 path=inside\0/../canary\n";
         static const char *const keys[] = { "path=", "linkpath=", "comment=", "SCHILY.xattr.user.x=" };
         struct temp_dir *t = *state;
-        struct nxc_untar_result result;
+        struct nxc_tar_result result;
         _cleanup_buf_ struct nxc_buf tar = { 0 };
         struct nxc_error err = { 0 };
 
