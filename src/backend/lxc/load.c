@@ -49,7 +49,7 @@ static int fail_to_load(const char *path, const char *why, struct nxc_error *err
                 r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "load '%s': %s", path,
                         why ? why : "no such symbol");
         nxc_error_hint(err, INSTALL_HINT "%s",
-                access(path, F_OK) < 0 ? ", and nexcage's module for it (built with liblxc-dev)" : "");
+                access(path, F_OK) < 0 ? ", and nexcage's module for it (built with lxc-dev)" : "");
         return r;
 }
 
