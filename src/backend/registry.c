@@ -8,11 +8,12 @@
 #include <assert.h>
 #include <string.h>
 
-extern const struct nxc_backend_ops nxc_backend_crun, nxc_backend_runc, nxc_backend_fake;
+extern const struct nxc_backend_ops nxc_backend_crun, nxc_backend_runc, nxc_backend_lxc, nxc_backend_fake;
 
-static const struct nxc_backend_ops *const built[] = { &nxc_backend_crun, &nxc_backend_runc, NULL };
+static const struct nxc_backend_ops *const built[] = { &nxc_backend_crun, &nxc_backend_runc,
+        &nxc_backend_lxc, NULL };
 /* Built from other issues' sources; a name that is known is not "unknown". */
-static const char *const others[] = { "lxc", "vm", "proxmox" };
+static const char *const others[] = { "vm", "proxmox" };
 
 const struct nxc_backend_ops *const *nxc_backends(void)
 {

@@ -187,7 +187,7 @@ create()
 @test "a missing runtime: what to install" {
         # No runtime in the fixed system path, as in a mount namespace where they are covered.
         fails_with RuntimeNotAvailable choose-runtime "install" -- unshare -m bash -c "
-                for f in /usr/bin/$NXC_TEST_RUNTIME /usr/sbin/$NXC_TEST_RUNTIME; do
+                for f in /usr/bin/$NXC_TEST_RUNTIME /usr/sbin/$NXC_TEST_RUNTIME /usr/lib/*/lib$NXC_TEST_RUNTIME.so.1; do
                         [ -e \$f ] && mount --bind /dev/null \$f
                 done
                 '$NEXCAGE' --root '$NXC_ROOT' --store '$NXC_STORE' run --rm --runtime $NXC_TEST_RUNTIME localhost/busybox true"

@@ -83,7 +83,7 @@ int ocicli_kill(const struct ocicli *rt, const struct nxc_backend_target *t, int
                 return nxc_kill_not_running(t->id, err);
         if (r < 0)
                 return r;
-        if (all && ocicli_cgroups_signal(&rec.cgroups, signal) > 0)
+        if (all && nxc_cgroups_signal(&rec.cgroups, signal) > 0)
                 return 0;
         pidfd = rec.pid > 0 ? (int)syscall(SYS_pidfd_open, rec.pid, 0) : -ESRCH;
         if (pidfd < 0 ||

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "backend/backend-ops.h"
+#include "backend/cgroups-internal.h"
 
 #include "core/cleanup.h"
 
@@ -163,12 +164,6 @@ bool ocicli_has_unlimited(const json_t *resources);
 void ocicli_drop_unlimited(json_t *resources);
 /* Takes the limits away itself, and them out of resources. */
 int ocicli_unlimit(const struct nxc_strv *cgroups, json_t *resources, struct nxc_error *err);
-
-/* cgroup.c: what a runtime may leave */
-/* Kills what is in the directories and removes them. */
-void ocicli_cgroups_clear(const struct nxc_strv *dirs);
-/* Sends a signal to every process in the first of them that has any; returns how many got it. */
-size_t ocicli_cgroups_signal(const struct nxc_strv *dirs, int signal);
 
 /* verbs: create.c exec.c remove.c change.c checkpoint.c */
 int ocicli_create(const struct ocicli *rt, const struct nxc_backend_target *t,

@@ -91,7 +91,7 @@ static int make_sure_it_is_dead(const struct ocicli_record *rec, const char *id,
         if (pidfd < 0 || !ocicli_record_is_alive(rec))
                 return 0;
         syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-        ocicli_cgroups_clear(&rec->cgroups); /* thaws it, too */
+        nxc_cgroups_clear(&rec->cgroups); /* thaws it, too */
         if (poll(&pf, 1, DEATH_PATIENCE_MS) > 0)
                 return 0;
         return nxc_fail_kind(err, NXC_ERR_BUSY, 0, "remove container '%s': its process %d does not die", id,
@@ -153,6 +153,6 @@ int ocicli_remove(
         r = make_sure_it_is_dead(&rec, t->id, err);
         if (r < 0)
                 return r;
-        ocicli_cgroups_clear(&rec.cgroups);
+        nxc_cgroups_clear(&rec.cgroups);
         return remove_files(t, err);
 }

@@ -1,6 +1,7 @@
-/* The cgroups that a runtime recorded for a container: what is left in them when its init has gone. */
-#include "backend/ocicli/ocicli-internal.h"
+/* See cgroups-internal.h. Directories are those that a runtime recorded. */
+#include "backend/cgroups-internal.h"
 
+#include "core/cleanup.h"
 #include "core/path.h"
 #include "sys/cgroup.h"
 
@@ -127,7 +128,7 @@ static void pause_between_rounds(void)
         nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 }
 
-void ocicli_cgroups_clear(const struct nxc_strv *dirs)
+void nxc_cgroups_clear(const struct nxc_strv *dirs)
 {
         for (int round = 0; round < MAX_ROUNDS && !is_gone(dirs); round++) {
                 if (round > 0)
@@ -152,7 +153,7 @@ static size_t signal_round(const struct nxc_strv *dirs, int signal)
         return n;
 }
 
-size_t ocicli_cgroups_signal(const struct nxc_strv *dirs, int signal)
+size_t nxc_cgroups_signal(const struct nxc_strv *dirs, int signal)
 {
         size_t first = signal_round(dirs, signal);
 

@@ -1,0 +1,71 @@
+/* backends/lxc.so: what liblxc is needed for. load.c opens it when the first such operation is called. */
+#include "backend/lxc/lxc-internal.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <lxc/lxccontainer.h>
+#include <lxc/version.h>
+#include <string.h>
+
+#ifndef RTLD_DI_LINKMAP
+#define RTLD_DI_LINKMAP 2
+#endif
+
+static int check_cgroups(struct nxc_error *err)
+{
+        int r;
+
+        if (geteuid() != 0) {
+                r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "containers on LXC need root here");
+                nxc_error_hint(err, "run as root, or with --runtime crun");
+                return r;
+        }
+        if (access("/sys/fs/cgroup", W_OK) < 0)
+                return nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, errno, "write to /sys/fs/cgroup");
+        return 0;
+}
+
+static int probe(bool full, struct nxc_backend_info *ret, struct nxc_error *err)
+{
+        Dl_info info;
+        int r = check_cgroups(err);
+
+        if (r < 0 || !ret)
+                return r;
+        snprintf(ret->version, sizeof(ret->version), "%s", lxc_get_version());
+        if (dladdr((void *)lxc_get_version, &info) && info.dli_fname)
+                snprintf(ret->path, sizeof(ret->path), "%s", info.dli_fname);
+        return 0;
+}
+
+static int check_spec(const struct nxc_spec *spec, struct nxc_error *err)
+{
+        const json_t *seccomp = json_object_get(json_object_get(nxc_spec_json(spec), "linux"), "seccomp");
+        _cleanup_free_ void *program = NULL;
+        _cleanup_free_ char *cgroup = NULL;
+        _cleanup_lxc_items_ struct lxc_items files = { 0 };
+        unsigned flags;
+        size_t len;
+        int r = lxc_check_document(nxc_spec_json(spec), err);
+
+        if (r == 0 && json_is_object(seccomp))
+                r = lxc_seccomp(seccomp, &program, &len, &flags, err);
+        if (r == 0)
+                r = lxc_cgroup_path(nxc_spec_json(spec), "x", &cgroup, err);
+        return r;
+}
+
+extern const struct nxc_backend_ops nxc_backend_module;
+const struct nxc_backend_ops nxc_backend_module = {
+        .abi = NXC_BACKEND_ABI,
+        .name = "lxc",
+        .probe = probe,
+        .check_spec = check_spec,
+        .create = lxc_create,
+        .run = lxc_run,
+        .start = lxc_start,
+        .exec = lxc_exec,
+        .pause = lxc_pause,
+        .resume = lxc_resume,
+        .update = lxc_update,
+};

@@ -1,0 +1,192 @@
+/* The properties of the runtime-spec for Linux, and who honours each in a container on LXC: a setting of
+ * liblxc, the caller of create (on the host or from inside the container's mount namespace), nexcage-init,
+ * or nobody: then it is refused by name before anything is made. Data: the walk below refuses with it, and
+ * the documentation is made from it. */
+#include "backend/lxc/lxc-internal.h"
+
+#include "core/str.h"
+
+#include <string.h>
+
+#define SETTING(path, key)                       \
+        {                                        \
+                path, NULL, "liblxc: " key, NULL \
+        }
+#define INIT(path)                               \
+        {                                        \
+                path, NULL, "nexcage-init", NULL \
+        }
+#define SETUP(path)                                                             \
+        {                                                                       \
+                path, NULL, "nexcage, in the container's mount namespace", NULL \
+        }
+#define HOST(path)                                       \
+        {                                                \
+                path, NULL, "nexcage, on the host", NULL \
+        }
+#define REFUSED(path, match, why)      \
+        {                              \
+                path, match, NULL, why \
+        }
+
+/* clang-format off */
+const struct lxc_property lxc_properties[] = {
+        INIT("process.terminal"),
+        INIT("process.consoleSize"),
+        INIT("process.user.uid"),
+        INIT("process.user.gid"),
+        INIT("process.user.umask"),
+        INIT("process.user.additionalGids"),
+        INIT("process.args"),
+        INIT("process.env"),
+        INIT("process.cwd"),
+        INIT("process.capabilities.bounding"),
+        INIT("process.capabilities.effective"),
+        INIT("process.capabilities.inheritable"),
+        INIT("process.capabilities.permitted"),
+        INIT("process.capabilities.ambient"),
+        HOST("process.rlimits"),
+        INIT("process.noNewPrivileges"),
+        INIT("process.apparmorProfile"),
+        INIT("process.selinuxLabel"),
+        HOST("process.oomScoreAdj"),
+        HOST("process.scheduler"),
+        HOST("process.ioPriority"),
+        HOST("process.execCPUAffinity"),
+        SETTING("root.path", "lxc.rootfs.path"),
+        SETUP("root.readonly"),
+        SETTING("hostname", "lxc.uts.name"),
+        INIT("domainname"),
+        SETUP("mounts[].destination"),
+        SETUP("mounts[].source"),
+        SETUP("mounts[].type"),
+        SETUP("mounts[].options"),
+        SETUP("mounts[].uidMappings"),
+        SETUP("mounts[].gidMappings"),
+        HOST("hooks.prestart"),
+        HOST("hooks.createRuntime"),
+        SETUP("hooks.createContainer"),
+        SETUP("hooks.startContainer"),
+        HOST("hooks.poststart"),
+        HOST("hooks.poststop"),
+        HOST("annotations"),
+        SETTING("linux.namespaces[].type", "lxc.namespace.keep, lxc.net.0.type"),
+        INIT("linux.namespaces[].path"),
+        SETTING("linux.uidMappings", "lxc.idmap"),
+        SETTING("linux.gidMappings", "lxc.idmap"),
+        SETTING("linux.timeOffsets", "lxc.time.offset.boot, lxc.time.offset.monotonic"),
+        SETUP("linux.devices"),
+        SETTING("linux.cgroupsPath", "lxc.cgroup.dir.container"),
+        SETTING("linux.resources.devices", "lxc.cgroup.devices.*, lxc.cgroup2.devices.*"),
+        SETTING("linux.resources.memory", "lxc.cgroup.memory.*, lxc.cgroup2.memory.*"),
+        SETTING("linux.resources.cpu", "lxc.cgroup.cpu.*, lxc.cgroup.cpuset.*, lxc.cgroup2.cpu.*, lxc.cgroup2.cpuset.*"),
+        SETTING("linux.resources.blockIO", "lxc.cgroup.blkio.*, lxc.cgroup2.io.*"),
+        SETTING("linux.resources.hugepageLimits", "lxc.cgroup.hugetlb.*, lxc.cgroup2.hugetlb.*"),
+        SETTING("linux.resources.network", "lxc.cgroup.net_cls.classid, lxc.cgroup.net_prio.ifpriomap"),
+        SETTING("linux.resources.pids", "lxc.cgroup.pids.max, lxc.cgroup2.pids.max"),
+        SETTING("linux.resources.rdma", "lxc.cgroup.rdma.max, lxc.cgroup2.rdma.max"),
+        SETTING("linux.resources.unified", "lxc.cgroup2.* (on a host with cgroup v2)"),
+        SETUP("linux.sysctl"),
+        INIT("linux.seccomp"),
+        INIT("linux.rootfsPropagation"),
+        SETUP("linux.maskedPaths"),
+        SETUP("linux.readonlyPaths"),
+        INIT("linux.personality"),
+        REFUSED("vm", NULL, "a container is no virtual machine"),
+        REFUSED("solaris", NULL, "another operating system"),
+        REFUSED("windows", NULL, "another operating system"),
+        REFUSED("zos", NULL, "another operating system"),
+        REFUSED("freebsd", NULL, "another operating system"),
+        REFUSED("linux.namespaces[]", "user-path", "liblxc makes the user namespace itself"),
+        REFUSED("linux.namespaces[]", "mount-path", "liblxc makes the mount namespace itself"),
+        REFUSED("linux.namespaces[]", "time-path", "liblxc makes the time namespace itself"),
+        REFUSED("linux.namespaces[]", "cgroup-path", "liblxc makes the cgroup namespace itself"),
+        REFUSED("linux.namespaces[]", "no-mount", "liblxc always makes a mount namespace, so the spec has to ask for one"),
+        REFUSED("linux.namespaces[].type", "=user",
+                "the root and the state directory would have to be open to the mapped users"),
+        REFUSED("linux.rootfsPropagation", "=shared", "liblxc makes all mounts slaves of the host's"),
+        REFUSED("linux.rootfsPropagation", "=rshared", "liblxc makes all mounts slaves of the host's"),
+        REFUSED("linux.mountLabel", NULL, "not passed to mounts yet"),
+        REFUSED("linux.intelRdt", NULL, "liblxc knows no resctrl"),
+        REFUSED("linux.memoryPolicy", NULL, "not set by nexcage-init"),
+        REFUSED("linux.netDevices", NULL, "no device of the host is moved"),
+        REFUSED("linux.seccomp.listenerPath", NULL, "the notify socket is not passed on"),
+        REFUSED("linux.seccomp.syscalls[].action", "=SCMP_ACT_NOTIFY", "the notify socket is not passed on"),
+        REFUSED("linux.seccomp.flags[]", "=SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "it is about the notify socket"),
+        REFUSED("linux.personality.flags", NULL, "the spec defines none"),
+};
+/* clang-format on */
+const size_t lxc_n_properties = NXC_ARRAY_SIZE(lxc_properties);
+
+static bool is_set(const json_t *value)
+{
+        const char *text = json_string_value(value);
+
+        if (json_is_object(value) || json_is_array(value))
+                return json_object_size(value) + json_array_size(value) > 0;
+        return value && !json_is_null(value) && !json_is_false(value) && !(text && !*text);
+}
+
+/* "TYPE-path": a namespace of that type that is to be joined. */
+static bool is_namespace_by_path(const json_t *ns, const char *match)
+{
+        const char *type = json_string_value(json_object_get(ns, "type"));
+        size_t n = type ? strlen(type) : 0;
+
+        return n && strncmp(match, type, n) == 0 && nxc_streq(match + n, "-path") &&
+               json_object_get(ns, "path");
+}
+
+static bool matches(const json_t *value, const char *match)
+{
+        if (!match)
+                return is_set(value);
+        if (match[0] == '=')
+                return nxc_streq(json_string_value(value), match + 1);
+        return is_namespace_by_path(value, match);
+}
+
+static bool is_there(const json_t *j, const char *path, const char *match)
+{
+        size_t n = strcspn(path, ".[");
+        _cleanup_free_ char *key = strndup(path, n);
+        const json_t *item;
+        size_t i;
+
+        if (!key)
+                return false;
+        if (n > 0)
+                j = json_object_get(j, key);
+        path += n;
+        if (nxc_starts_with(path, "[]")) {
+                path += path[2] == '.' ? 3 : 2;
+                json_array_foreach ((json_t *)j, i, item)
+                        if (*path ? is_there(item, path, match) : matches(item, match))
+                                return true;
+                return false;
+        }
+        return *path == '.' ? is_there(j, path + 1, match) : matches(j, match);
+}
+
+static bool lacks_mount_namespace(const json_t *doc)
+{
+        return json_object_get(doc, "root") && !lxc_ns_find(doc, "mount");
+}
+
+int lxc_check_document(const json_t *doc, struct nxc_error *err)
+{
+        for (size_t i = 0; i < lxc_n_properties; i++) {
+                const struct lxc_property *p = &lxc_properties[i];
+                const char *match = p->match && p->match[0] == '=' ? p->match + 1 : p->match;
+
+                if (p->how)
+                        continue;
+                if (nxc_streq(p->match, "no-mount") ? !lacks_mount_namespace(doc)
+                                                    : !is_there(doc, p->path, p->match))
+                        continue;
+                return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
+                        "config.json: runtime 'lxc' cannot honour %s%s%s: %s", p->path, match ? " " : "",
+                        match ? match : "", p->why);
+        }
+        return 0;
+}

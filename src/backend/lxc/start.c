@@ -1,0 +1,181 @@
+/* start, pause, resume, update: what changes a container that exists. */
+#include "backend/lxc/lxc-internal.h"
+
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/path.h"
+#include "core/str.h"
+#include "hooks/hooks.h"
+#include "sys/cgroup.h"
+
+#include <fcntl.h>
+#include <lxc/lxccontainer.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static json_t *load_spec(const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json");
+        json_t *spec = NULL;
+
+        if (!path)
+                nxc_oom(err);
+        else
+                nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err);
+        return spec;
+}
+
+static int run_hooks(const struct nxc_backend_target *t, json_t *spec, enum nxc_hook_point point,
+        const char *status, struct nxc_error *err)
+{
+        json_t *hooks = json_object_get(spec, "hooks");
+        struct nxc_hook_context ctx = { 0 };
+        struct nxc_backend_status st = { 0 };
+        _cleanup_json_ json_t *state = NULL;
+
+        lxc_status(t, &st, NULL);
+        ctx.state = state = json_pack("{s:s?, s:s, s:s, s:i, s:s, s:O*}", "ociVersion",
+                nxc_json_str(spec, "ociVersion"), "id", t->id, "status", status, "pid", (int)st.pid,
+                "bundle", t->bundle, "annotations", json_object_get(spec, "annotations"));
+        return state ? nxc_hooks_run(hooks, point, &ctx, err) : nxc_oom(err);
+}
+
+struct in_container {
+        const struct nxc_backend_target *t;
+        json_t *spec;
+};
+
+static int start_container_hooks(void *arg, int report_fd, struct nxc_error *err)
+{
+        struct in_container *c = arg;
+
+        return run_hooks(c->t, c->spec, NXC_HOOK_START_CONTAINER, "created", err);
+}
+
+/* In the container's namespaces and with its root, before its program runs. */
+static int run_inside(const struct nxc_backend_target *t, json_t *spec, pid_t init, struct nxc_error *err)
+{
+        struct in_container c = { t, spec };
+        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, init, 0);
+        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(init) };
+        struct lxc_entered child = LXC_ENTERED_INIT;
+        int r = lxc_enter(&e, start_container_hooks, &c, &child, err);
+
+        if (r < 0)
+                return r;
+        r = lxc_entered_go(&child, err);
+        while (waitpid(child.pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        return r;
+}
+
+int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(t->state_dir, LXC_START);
+        _cleanup_json_ json_t *spec = load_spec(t, err);
+        json_t *hooks = json_object_get(spec, "hooks");
+        _cleanup_close_ int sock = -EBADF;
+        struct nxc_backend_status st;
+        int r = path ? lxc_status(t, &st, err) : nxc_oom(err);
+
+        if (!spec)
+                return err && err->errnum ? -err->errnum : -EINVAL;
+        if (r == 0 && nxc_hooks_exist(hooks, NXC_HOOK_START_CONTAINER))
+                r = run_inside(t, spec, st.pid, err);
+        if (r == 0)
+                r = lxc_connect(path, &sock, err);
+        if (r == 0)
+                r = lxc_report_read(sock, err);
+        if (r < 0)
+                return r;
+        unlink(path);
+        return nxc_hooks_exist(hooks, NXC_HOOK_POSTSTART)
+                       ? run_hooks(t, spec, NXC_HOOK_POSTSTART, "running", err)
+                       : 0;
+}
+
+/* ---- pause, resume */
+
+static int freeze(const struct nxc_backend_target *t, bool frozen, struct nxc_error *err)
+{
+        _cleanup_free_ char *lxcpath = strndup(
+                t->state_dir, (size_t)(strrchr(t->state_dir, '/') - t->state_dir));
+        struct lxc_log log = { .name = t->id,
+                .lxcpath = lxcpath,
+                .file = "none",
+                .level = "FATAL",
+                .prefix = "nexcage",
+                .quiet = true };
+        struct lxc_container *c;
+        bool done;
+
+        if (!lxcpath)
+                return nxc_oom(err);
+        lxc_log_init(&log);
+        c = lxc_container_new(t->id, lxcpath);
+        if (!c)
+                return nxc_fail_kind(err, NXC_ERR_LXC, 0, "open container '%s'", t->id);
+        done = frozen ? c->freeze(c) : c->unfreeze(c);
+        lxc_container_put(c);
+        return done ? 0
+                    : nxc_fail_kind(
+                              err, NXC_ERR_LXC, 0, "%s container '%s'", frozen ? "freeze" : "thaw", t->id);
+}
+
+int lxc_pause(const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        return freeze(t, true, err);
+}
+
+int lxc_resume(const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        return freeze(t, false, err);
+}
+
+/* ---- update */
+
+static int write_file(pid_t pid, const struct lxc_item *item, struct nxc_error *err)
+{
+        _cleanup_free_ char *controller = strndup(item->key, strcspn(item->key, ".")), *dir = NULL,
+                            *path = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (!controller)
+                return nxc_oom(err);
+        r = nxc_cgroup_dir_of(pid, controller, &dir, err);
+        if (r < 0)
+                return nxc_error_wrap(err, "set %s", item->key);
+        path = nxc_path_join(dir, item->key);
+        fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -EBADF;
+        if (fd < 0 || write(fd, item->value, strlen(item->value)) < 0)
+                return nxc_fail_kind(err, NXC_ERR_LXC, errno, "set %s to %s", item->key, item->value);
+        return 0;
+}
+
+/* In two rounds: of memory and memory+swap one may be refused before the other is changed. */
+int lxc_update(const struct nxc_backend_target *t, json_t *resources, struct nxc_error *err)
+{
+        _cleanup_lxc_items_ struct lxc_items files = { 0 };
+        _cleanup_json_ json_t *doc = json_pack("{s:{s:O}}", "linux", "resources", resources);
+        struct nxc_backend_status st;
+        size_t failed = 0;
+        int r = doc ? lxc_check_document(doc, err) : nxc_oom(err);
+
+        if (r == 0)
+                r = lxc_status(t, &st, err);
+        if (r == 0)
+                r = lxc_resources(resources, nxc_cgroup_mode() == NXC_CGROUP_V2, &files, err);
+        for (size_t i = 0; r == 0 && i < files.n; i++) {
+                struct nxc_error why = { 0 };
+
+                if (write_file(st.pid, &files.v[i], &why) < 0)
+                        failed |= 1ull << (i % 64);
+        }
+        for (size_t i = 0; r == 0 && failed && i < files.n; i++)
+                if (failed & (1ull << (i % 64)))
+                        r = write_file(st.pid, &files.v[i], err);
+        return r;
+}
