@@ -19,15 +19,17 @@
 #define MAX_ROUNDS 200 /* of killing: what forks faster than this needs a pids limit */
 
 /* A directory below the root of a hierarchy, and a real one. Where another file system covers a hierarchy,
- * crun makes plain files there: their pids are nobody's any more. */
-static bool is_below_a_root(const char *dir)
+ * crun makes plain files there: their pids are nobody's any more. 1, 0, or -ENOMEM. */
+static int is_below_a_root(const char *dir)
 {
         _cleanup_free_ char *clean = nxc_path_normalize(dir);
         int least = nxc_cgroup_mode() == NXC_CGROUP_V2 ? 4 : 5,
             slashes = 0; /* "/sys/fs/cgroup[/CONTROLLER]/x" */
         struct statfs fs;
 
-        if (!clean || !nxc_streq(clean, dir) || !nxc_path_is_beneath("/sys/fs/cgroup", dir))
+        if (!clean)
+                return -ENOMEM;
+        if (!nxc_streq(clean, dir) || !nxc_path_is_beneath("/sys/fs/cgroup", dir))
                 return false;
         for (const char *p = dir; *p; p++)
                 slashes += *p == '/';
@@ -43,32 +45,44 @@ static FILE *open_procs(const char *dir, const char *mode)
         return path ? fopen(path, mode) : NULL;
 }
 
-static bool holds_us(const char *dir, int depth)
+/* 1, 0, or -errno: who could not look does not know. */
+static int holds_us(const char *dir, int depth)
 {
         _cleanup_fclose_ FILE *f = open_procs(dir, "re");
-        _cleanup_closedir_ DIR *d = opendir(dir);
+        _cleanup_closedir_ DIR *d = f ? opendir(dir) : NULL;
         struct dirent *de;
         int pid;
 
-        while (f && fscanf(f, "%d", &pid) == 1)
+        if (!d)
+                return errno == ENOENT || errno == ENODEV ? 0 : -errno;
+        while (fscanf(f, "%d", &pid) == 1)
                 if (pid == getpid())
-                        return true;
-        while (d && depth < MAX_DEPTH && (de = readdir(d))) {
+                        return 1;
+        while (depth < MAX_DEPTH && (de = readdir(d))) {
                 _cleanup_free_ char *child = NULL;
+                int r;
 
                 if (de->d_type != DT_DIR || nxc_streq(de->d_name, ".") || nxc_streq(de->d_name, ".."))
                         continue;
                 child = nxc_path_join(dir, de->d_name);
-                if (!child || holds_us(child, depth + 1))
-                        return true;
+                r = child ? holds_us(child, depth + 1) : -ENOMEM;
+                if (r != 0)
+                        return r;
         }
-        return false;
+        return 0;
 }
 
-/* Never where we are ourselves: such a "container's" cgroup is its engine's, or the host's. */
-static bool is_a_containers(const char *dir)
+/* Never where we are ourselves: such a "container's" cgroup is its engine's, or the host's. Negative: it is
+ * not known, which is worth a further look. */
+static int is_a_containers(const char *dir)
 {
-        return is_below_a_root(dir) && !holds_us(dir, 0);
+        int r = is_below_a_root(dir);
+
+        if (r > 0) {
+                r = holds_us(dir, 0);
+                r = r < 0 ? r : !r;
+        }
+        return r;
 }
 
 static size_t signal_one(const char *dir, int signal)
@@ -118,7 +132,7 @@ static void thaw(const char *dir)
 static bool is_gone(const struct nxc_strv *dirs)
 {
         for (size_t i = 0; i < dirs->n; i++)
-                if (is_a_containers(dirs->v[i]))
+                if (is_a_containers(dirs->v[i]) != 0)
                         return false;
         return true;
 }
@@ -134,7 +148,7 @@ void nxc_cgroups_clear(const struct nxc_strv *dirs)
                 if (round > 0)
                         pause_between_rounds();
                 for (size_t i = 0; i < dirs->n; i++) {
-                        if (!is_a_containers(dirs->v[i]))
+                        if (is_a_containers(dirs->v[i]) <= 0)
                                 continue;
                         thaw(dirs->v[i]);
                         walk(dirs->v[i], SIGKILL, true, 0);
@@ -147,9 +161,14 @@ static size_t signal_round(const struct nxc_strv *dirs, int signal)
 {
         size_t n = 0;
 
-        for (size_t i = 0; n == 0 && i < dirs->n; i++)
-                if (is_a_containers(dirs->v[i]))
+        for (size_t i = 0; n == 0 && i < dirs->n; i++) {
+                int r = is_a_containers(dirs->v[i]);
+
+                if (r < 0)
+                        r = is_a_containers(dirs->v[i]);
+                if (r > 0)
                         n = walk(dirs->v[i], signal, false, 0);
+        }
         return n;
 }
 
@@ -160,7 +179,7 @@ size_t nxc_cgroups_signal(const struct nxc_strv *dirs, int signal)
         /* What forked meanwhile must not escape. */
         for (int round = 0; first > 0 && signal == SIGKILL && round < MAX_ROUNDS; round++) {
                 for (size_t i = 0; i < dirs->n; i++)
-                        if (is_a_containers(dirs->v[i]))
+                        if (is_a_containers(dirs->v[i]) > 0)
                                 thaw(dirs->v[i]);
                 pause_between_rounds();
                 if (signal_round(dirs, signal) == 0)

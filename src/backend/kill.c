@@ -15,25 +15,30 @@ int nxc_kill_not_running(const char *id, struct nxc_error *err)
 }
 
 /* cgroup v2 kills frozen tasks, and has no such file. */
-static void thaw(pid_t pid)
+static int thaw(pid_t pid)
 {
         _cleanup_free_ char *dir = NULL, *path = NULL;
         _cleanup_close_ int fd = -EBADF;
+        int r = nxc_cgroup_dir_of(pid, "freezer", &dir, NULL);
 
-        if (nxc_cgroup_dir_of(pid, "freezer", &dir, NULL) < 0)
-                return;
+        if (r < 0)
+                return r;
         path = nxc_path_join(dir, "freezer.state");
-        fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -EBADF;
-        if (fd >= 0 && write(fd, "THAWED", 6) < 0)
-                return; /* the container's own state will show it */
+        if (!path)
+                return -ENOMEM;
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        return fd < 0 || write(fd, "THAWED", 6) < 0 ? -errno : 0;
 }
 
-static void thaw_if_frozen(pid_t pid)
+/* Other failures the container's own state will show. */
+static int thaw_if_frozen(pid_t pid, struct nxc_error *err)
 {
         bool frozen;
+        int r = nxc_cgroup_is_frozen(pid, &frozen, NULL);
 
-        if (nxc_cgroup_is_frozen(pid, &frozen, NULL) == 0 && frozen)
-                thaw(pid);
+        if (r == 0 && frozen)
+                r = thaw(pid);
+        return r == -ENOMEM ? nxc_oom(err) : 0;
 }
 
 int nxc_kill_process(const char *id, int pidfd, pid_t pid, int signal, struct nxc_error *err)
@@ -43,9 +48,7 @@ int nxc_kill_process(const char *id, int pidfd, pid_t pid, int signal, struct nx
                         return nxc_kill_not_running(id, err);
                 return nxc_fail(err, errno, "send signal %d to container '%s'", signal, id);
         }
-        if (signal == SIGKILL)
-                thaw_if_frozen(pid);
-        return 0;
+        return signal == SIGKILL ? thaw_if_frozen(pid, err) : 0;
 }
 
 static bool is_in(pid_t pid, const pid_t *pids, size_t n)
@@ -78,7 +81,7 @@ static int kill_all(const char *id, pid_t init, int signal, struct nxc_error *er
                 nxc_closep(&fds[i]);
         }
         if (r == 0 && signal == SIGKILL)
-                thaw_if_frozen(init);
+                r = thaw_if_frozen(init, err);
         return r == 0 && sent == 0 ? nxc_kill_not_running(id, err) : r;
 }
 

@@ -118,6 +118,8 @@ static int run_one(const json_t *hook, const char *state, struct nxc_error *err)
         opts.capture_stderr = &words;
         opts.new_group = true;
         r = nxc_process_run(&opts, &status, &why);
+        if (r == -ENOMEM)
+                return nxc_oom(err);
         if (r == -ETIMEDOUT)
                 return hook_failed(0, opts.timeout_ms, true, &words, err);
         if (r < 0)

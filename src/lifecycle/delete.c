@@ -62,6 +62,6 @@ int nxc_delete(struct nxc_host *h, const char *id, bool force, struct nxc_error 
                 true; /* the container is gone already: its poststop hooks can only warn */
         nxc_own_hooks_run(&s, NXC_HOOK_POSTSTOP, NXC_STATUS_STOPPED, 0, &why);
         if (nxc_error_is_set(&why))
-                nxc_warn("%s, ignoring", why.message);
+                nxc_warn("run the poststop hooks: %s, ignoring", why.message);
         return nxc_container_erase(h, s.record, err);
 }

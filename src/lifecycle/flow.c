@@ -111,11 +111,13 @@ static int start_and_wait(struct nxc_flow *f, struct nxc_error *err)
 static void run_poststop(struct nxc_flow *f)
 {
         struct nxc_hook_context ctx = { .on_failure_continue = true };
+        struct nxc_error why = { 0 };
 
         if (!f->own_hooks)
                 return;
         ctx.state = nxc_state_document(f->record, NXC_STATUS_STOPPED, 0);
-        nxc_hooks_run(f->hooks, NXC_HOOK_POSTSTOP, &ctx, NULL);
+        if (nxc_hooks_run(f->hooks, NXC_HOOK_POSTSTOP, &ctx, &why) < 0)
+                nxc_warn("run the poststop hooks: %s, ignoring", why.message);
         json_decref(ctx.state);
 }
 

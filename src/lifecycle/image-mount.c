@@ -120,9 +120,11 @@ static int each_mount(struct nxc_host *h,
 
                 if (!nxc_ends_with(de->d_name, ".json"))
                         continue;
-                if (nxc_json_load_at(dirfd(dir), de->d_name, MOUNT_RECORD_MAX_BYTES, &j, NULL) < 0)
-                        continue;
-                r = fn(arg, dirfd(dir), de->d_name, j);
+                r = nxc_json_load_at(dirfd(dir), de->d_name, MOUNT_RECORD_MAX_BYTES, &j, NULL);
+                if (r == 0)
+                        r = fn(arg, dirfd(dir), de->d_name, j);
+                else if (r != -ENOMEM)
+                        r = 0; /* another's, or damaged */
         }
         return r < 0 ? nxc_oom(err) : r;
 }
@@ -132,6 +134,7 @@ static int add_mount(void *arg, int mounts_fd, const char *name, const json_t *j
         const char *dir = nxc_json_str(j, "dir"), *image = nxc_json_str(j, "image");
         struct nxc_user_of_image user = { 0 };
         json_t *id;
+        int r = 0;
         size_t i;
 
         if (!dir || !image || !nxc_is_mount_point(dir)) {
@@ -141,8 +144,9 @@ static int add_mount(void *arg, int mounts_fd, const char *name, const json_t *j
         user.what = nxc_strf("the mount at '%s'", dir);
         user.image_digest = strdup(image);
         json_array_foreach (json_object_get(j, "diffIds"), i, id)
-                if (json_is_string(id) && nxc_strv_add(&user.diff_ids, json_string_value(id)) < 0)
-                        return -ENOMEM;
+                r |= json_is_string(id) ? nxc_strv_add(&user.diff_ids, json_string_value(id)) : 0;
+        if (r < 0 || !user.image_digest)
+                nxc_freep(&user.what); /* which nxc_usage_add takes as the failure */
         return nxc_usage_add(arg, &user);
 }
 

@@ -76,7 +76,10 @@ int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, stru
         record = nxc_record_to_json(s.record);
         if (!path || !record)
                 return nxc_oom(err);
-        if (nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &config, NULL) < 0)
+        r = nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &config, NULL);
+        if (r == -ENOMEM)
+                return nxc_oom(err);
+        if (r < 0)
                 config = json_null(); /* the bundle may be gone; the container lives on without it */
         *ret = json_pack("{s:O, s:O, s:O}", "state", state, "record", record, "config", config);
         return *ret ? 0 : nxc_oom(err);

@@ -30,16 +30,16 @@ void nxc_usage_done(struct nxc_usage *u)
 
 int nxc_usage_add(struct nxc_usage *u, struct nxc_user_of_image *user)
 {
-        if (u->n == u->cap) {
+        if (user->what && u->n == u->cap) {
                 size_t cap = u->cap ? 2 * u->cap : 16;
-                struct nxc_user_of_image *v = user->what ? reallocarray(u->users, cap, sizeof(*v)) : NULL;
+                struct nxc_user_of_image *v = reallocarray(u->users, cap, sizeof(*v));
 
-                if (!v) {
-                        user_done(user);
-                        return -ENOMEM;
-                }
-                u->users = v;
-                u->cap = cap;
+                u->users = v ? v : u->users;
+                u->cap = v ? cap : u->cap;
+        }
+        if (!user->what || u->n == u->cap) {
+                user_done(user);
+                return -ENOMEM;
         }
         u->users[u->n++] = *user;
         *user = (struct nxc_user_of_image){ 0 };
@@ -54,22 +54,38 @@ const struct nxc_user_of_image *nxc_usage_find(const struct nxc_usage *u, const 
         return NULL;
 }
 
-/* The record of a container's directory, when it is this very container's: both carry the same .owner. */
-static int load_record_of(int dir_fd, const char *id, struct nxc_record **ret)
+/* The record of a container's directory, when it is this very container's: both carry the same .owner.
+ * Only -ENOENT says that there is none; who could not look knows nothing. */
+static int load_record_of(int dir_fd, const char *id, struct nxc_record **ret, struct nxc_error *err)
 {
         _cleanup_free_ char *root = NULL, *ours = NULL, *theirs = NULL, *owner_path = NULL;
         _cleanup_close_ int root_fd = -EBADF;
+        struct nxc_error why = { 0 };
+        int r = nxc_read_file_at(dir_fd, NXC_ROOT_FILE, 4096, &root, NULL, &why);
 
-        if (nxc_read_file_at(dir_fd, NXC_ROOT_FILE, 4096, &root, NULL, NULL) < 0 ||
-                nxc_read_file_at(dir_fd, NXC_OWNER_FILE, 64, &ours, NULL, NULL) < 0)
+        if (r == 0)
+                r = nxc_read_file_at(dir_fd, NXC_OWNER_FILE, 64, &ours, NULL, &why);
+        if (r == 0) {
+                root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                owner_path = nxc_path_join(id, NXC_OWNER_FILE);
+                if (root_fd < 0)
+                        r = nxc_fail(&why, errno, "open state root '%s'", root);
+                else
+                        r = owner_path ? nxc_read_file_at(root_fd, owner_path, 64, &theirs, NULL, &why)
+                                       : nxc_oom(&why);
+        }
+        if (r == 0)
+                r = nxc_streq(ours, theirs) ? nxc_state_load(root_fd, id, ret, &why) : -ENOENT;
+        if (r == -ENOENT || r == -ENOTDIR)
                 return -ENOENT;
-        root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        owner_path = nxc_path_join(id, NXC_OWNER_FILE);
-        if (root_fd < 0 || !owner_path ||
-                nxc_read_file_at(root_fd, owner_path, 64, &theirs, NULL, NULL) < 0 ||
-                !nxc_streq(ours, theirs))
-                return -ENOENT;
-        return nxc_state_load(root_fd, id, ret, NULL);
+        if (r == 0)
+                return 0;
+        nxc_error_wrap(&why, "look for the record of container '%s'", id);
+        if (r == -EINVAL)
+                nxc_error_hint(&why, "nexcage --root %s delete --force %s", root, id);
+        if (err)
+                *err = why;
+        return r;
 }
 
 /* Its creator holds the lock of a staging directory for as long as it lives. */
@@ -85,23 +101,28 @@ static bool is_being_made(int dir_fd)
         return false;
 }
 
-static int gather_one(int containers_fd, const char *name, struct nxc_usage *u, struct nxc_strv *orphans)
+static int gather_one(int containers_fd, const char *name, struct nxc_usage *u, struct nxc_strv *orphans,
+        struct nxc_error *err)
 {
         _cleanup_close_ int fd = openat(
                 containers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         struct nxc_user_of_image user = { 0 };
         struct nxc_record *rec = NULL;
+        int r;
 
         if (fd < 0)
                 return 0;
-        if (name[0] == '.' || load_record_of(fd, name, &rec) < 0)
-                return orphans && !is_being_made(fd) ? nxc_strv_add(orphans, name) : 0;
+        r = name[0] == '.' ? -ENOENT : load_record_of(fd, name, &rec, err);
+        if (r == -ENOENT && orphans && !is_being_made(fd) && nxc_strv_add(orphans, name) < 0)
+                return nxc_oom(err);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
         user.what = nxc_strf("container '%s'", rec->id);
         user.image_digest = TAKE_PTR(rec->image_digest);
         user.diff_ids = rec->diff_ids;
         rec->diff_ids = (struct nxc_strv){ 0 };
         nxc_record_free(rec);
-        return nxc_usage_add(u, &user);
+        return nxc_usage_add(u, &user) < 0 ? nxc_oom(err) : 0;
 }
 
 int nxc_usage_gather(
@@ -118,13 +139,17 @@ int nxc_usage_gather(
                 return 0;
         fd = openat(h->store_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir && errno != ENOENT)
-                return nxc_fail(err, errno, "read '%s/containers'", h->store);
+        if (!dir && errno != ENOENT) {
+                r = nxc_fail(err, errno, "read '%s/containers'", h->store);
+                nxc_closep(&fd);
+                return r;
+        }
         while (dir && (de = readdir(dir))) {
                 if (nxc_streq(de->d_name, ".") || nxc_streq(de->d_name, ".."))
                         continue;
-                if (gather_one(dirfd(dir), de->d_name, &u, orphans) < 0)
-                        return nxc_oom(err);
+                r = gather_one(dirfd(dir), de->d_name, &u, orphans, err);
+                if (r < 0)
+                        return r;
         }
         r = nxc_usage_add_mounts(h, &u, err);
         if (r < 0)

@@ -17,10 +17,14 @@ static int add_entrypoint(const char *text, json_t *args, struct nxc_error *err)
         _cleanup_json_ json_t *array = NULL;
         json_t *item;
         size_t i;
+        int r;
 
         if (!*text)
                 return 0;
-        if (nxc_json_parse(text, strlen(text), "--entrypoint", &array, NULL) < 0 || !json_is_array(array))
+        r = nxc_json_parse(text, strlen(text), "--entrypoint", &array, NULL);
+        if (r == -ENOMEM)
+                return nxc_oom(err);
+        if (r < 0 || !json_is_array(array))
                 return nxc_put_string(args, text, err);
         json_array_foreach (array, i, item)
                 if (!json_is_string(item))

@@ -119,7 +119,7 @@ all_from_there()
 
 @test "what prints images: images, inspect" {
         sweep 66 images --format=json
-        sweep 24 images
+        sweep 24 images -q
         sweep 24 inspect "$IMAGE"
         all_from_there 12 inspect "$IMAGE"
 }

@@ -11,8 +11,10 @@
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -22,9 +24,10 @@
 
 static bool is_there(const struct nxc_backend_target *t, const char *name)
 {
-        _cleanup_free_ char *path = nxc_path_join(t->state_dir, name);
+        char path[PATH_MAX]; /* not malloc'ed: want of memory must not look like absence */
+        int n = snprintf(path, sizeof(path), "%s/%s", t->state_dir, name);
 
-        return path && access(path, F_OK) == 0;
+        return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
 }
 
 int lxc_status(const struct nxc_backend_target *t, struct nxc_backend_status *ret, struct nxc_error *err)
@@ -39,8 +42,11 @@ int lxc_status(const struct nxc_backend_target *t, struct nxc_backend_status *re
                 *ret = (struct nxc_backend_status){ .status = NXC_STATUS_STOPPED };
                 return 0;
         }
+        r = nxc_cgroup_is_frozen(rec.pid, &frozen, NULL);
+        if (r == -ENOMEM)
+                return nxc_oom(err);
         ret->pid = rec.pid;
-        if (nxc_cgroup_is_frozen(rec.pid, &frozen, NULL) == 0 && frozen)
+        if (r == 0 && frozen)
                 ret->status = NXC_STATUS_PAUSED;
         else
                 ret->status = is_there(t, LXC_START) ? NXC_STATUS_CREATED : NXC_STATUS_RUNNING;
@@ -163,6 +169,8 @@ int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error 
         if (!is_there(t, LXC_RECORD))
                 return is_there(t, "rt/lxc.log") ? remove_files(t, err) : 0;
         r = lxc_record_load(t, &rec, &why); /* one that cannot be read: its files go all the same */
+        if (r == -ENOMEM)
+                return nxc_oom(err);
         if (r == 0)
                 r = end_init(t, &rec, err);
         if (r == -EBUSY)

@@ -37,13 +37,16 @@ static bool is_maker(const char *pid, const char *root)
         return false;
 }
 
+/* 0: there is none; negative: -errno. */
 static pid_t find_maker(const char *root)
 {
         _cleanup_closedir_ DIR *proc = opendir("/proc");
         struct dirent *de;
         uint64_t pid;
 
-        while (proc && (de = readdir(proc)))
+        if (!proc)
+                return -errno;
+        while ((de = readdir(proc)))
                 if (nxc_parse_u64(de->d_name, &pid) == 0 && (pid_t)pid != getpid() &&
                         is_maker(de->d_name, root))
                         return (pid_t)pid;
@@ -53,20 +56,23 @@ static pid_t find_maker(const char *root)
 /* Nothing of the container is there, but its maker may outlive the nexcage that started it (kill -9 of a
  * create). It is given the time to end; then it is ended. Returns when there is none, or when it has made
  * the container. */
-static void settle(const struct ocicli *rt, const struct nxc_backend_target *t)
+static int settle(const struct ocicli *rt, const struct nxc_backend_target *t, struct nxc_error *err)
 {
         _cleanup_free_ char *root = nxc_path_join(t->state_dir, "rt");
         _cleanup_free_ char *status = nxc_strf("%s/rt/%s/%s", t->state_dir, t->id, rt->status_file);
         const struct timespec pause = { .tv_nsec = 2000000 };
         pid_t pid;
 
-        for (int ms = 0; root && status && (pid = find_maker(root)) > 0; ms += 2) {
+        if (!root || !status)
+                return nxc_oom(err);
+        for (int ms = 0; (pid = find_maker(root)) > 0; ms += 2) {
                 if (ms >= MAKER_PATIENCE_MS)
                         kill(pid, SIGKILL);
                 else if (access(status, F_OK) == 0)
-                        return;
+                        return 0;
                 nanosleep(&pause, NULL);
         }
+        return pid < 0 ? nxc_fail(err, -pid, "look for a runtime at work for container '%s'", t->id) : 0;
 }
 
 static int runtime_delete(
@@ -111,12 +117,12 @@ static int remove_files(const struct nxc_backend_target *t, struct nxc_error *er
 
 /* Another runtime's state under the same directory (a record that cannot be read any more) is not ours to
  * remove. */
-static bool is_foreign(const struct ocicli *rt, const struct nxc_backend_target *t)
+static int is_foreign(const struct ocicli *rt, const struct nxc_backend_target *t)
 {
         const struct ocicli *other = rt == &ocicli_crun ? &ocicli_runc : &ocicli_crun;
         _cleanup_free_ char *path = nxc_strf("%s/rt/%s/%s", t->state_dir, t->id, other->status_file);
 
-        return path && access(path, F_OK) == 0;
+        return path ? access(path, F_OK) == 0 : -ENOMEM;
 }
 
 int ocicli_remove(
@@ -128,21 +134,25 @@ int ocicli_remove(
         struct nxc_error why = { 0 };
         int r;
 
-        if (!dir || !root)
-                return nxc_oom(err);
-        if (is_foreign(rt, t))
-                return 0;
+        r = dir && root ? is_foreign(rt, t) : -ENOMEM;
+        if (r != 0)
+                return r < 0 ? nxc_oom(err) : 0;
         if (access(root, F_OK) < 0) /* none was at work here, or `run` ended as it should */
                 return remove_files(t, err);
         r = ocicli_record_load(rt, t, &rec, &why);
         if (r == -ENOENT) {
-                settle(rt, t);
+                r = settle(rt, t, err);
+                if (r < 0)
+                        return r;
                 r = ocicli_record_load(rt, t, &rec, &why);
         }
+        if (r == -ENOMEM)
+                return nxc_oom(err);
         nxc_error_reset(&why);
         if (access(dir, F_OK) == 0) {
                 r = runtime_delete(rt, t, force, &why);
-                if (r < 0 && !force && why.kind != NXC_ERR_CONTAINER_NOT_FOUND) {
+                if (r < 0 && why.kind != NXC_ERR_CONTAINER_NOT_FOUND &&
+                        (!force || why.kind == NXC_ERR_OUT_OF_MEMORY)) {
                         if (err)
                                 *err = why;
                         return r;
