@@ -195,7 +195,7 @@ to_dev_full()
         no_space "$DISK/pid" nexcage create --bundle "$BUNDLE" --pid-file "$DISK/pid" full
         no_space "$DISK/pid" nexcage create --image "$IMAGE" --pid-file "$DISK/pid" full
         no_space "$DISK/" nexcage run --rm --name full --pidfile "$DISK/pid" "$IMAGE" true
-        no_space "$DISK/pid" nexcage run -d --name full --pidfile "$DISK/pid" "$IMAGE" sleep 100
+        no_space "$DISK/" nexcage run -d --name full --pidfile "$DISK/pid" "$IMAGE" sleep 100
         no_space "$DISK/cid" nexcage run --rm --name full --cidfile "$DISK/cid" "$IMAGE" true
         no_space "$DISK/config.json" nexcage spec --bundle "$DISK"
         no_space "$DISK/out.tar" nexcage save -o "$DISK/out.tar" "$IMAGE"
