@@ -96,6 +96,17 @@ static void remove_root(const struct nxc_backend_target *t)
 
 /* .keep needs nothing: what the runtime removes of a container that has ended is what `stopped` means for
  * us. */
+/* runc writes DIR/.NAME first, and leaves it when the disk is full. NULL when that name is somebody else's. */
+static char *partial_pid_file(const char *pid_file)
+{
+        const char *base = nxc_path_basename(pid_file);
+        char *partial = nxc_strf("%.*s.%s", (int)(base - pid_file), pid_file, base);
+
+        if (partial && access(partial, F_OK) == 0)
+                nxc_freep(&partial);
+        return partial;
+}
+
 int ocicli_run(const struct ocicli *rt, const struct nxc_backend_target *t,
         const struct nxc_backend_create *c, int *ret_code, struct nxc_error *err)
 {
@@ -103,6 +114,7 @@ int ocicli_run(const struct ocicli *rt, const struct nxc_backend_target *t,
         _cleanup_ocicli_copy_ struct ocicli_copy copy = OCICLI_COPY_INIT;
         _cleanup_free_ char *pid_file = c->pid_file ? nxc_path_absolute(c->pid_file)
                                                     : nxc_path_join(t->state_dir, "init.pid");
+        _cleanup_free_ char *partial = NULL;
         int r;
 
         if (!pid_file)
@@ -126,11 +138,14 @@ int ocicli_run(const struct ocicli *rt, const struct nxc_backend_target *t,
                 return r;
         call.makes = true;
         unlink(pid_file); /* its appearance is the sign that the container exists */
+        partial = partial_pid_file(pid_file);
         r = c->detach ? ocicli_call_run(&call, err) : ocicli_call_wait(&call, pid_file, ret_code, err);
         if (r == 0 && c->detach)
                 *ret_code = 0;
         if (r == 0 && !c->detach)
                 remove_root(t);
+        if (r < 0 && partial)
+                unlink(partial);
         if (r < 0)
                 add_hook_words(rt, t, err);
         if (r < 0 && (!err || err->kind != NXC_ERR_CONTAINER_EXISTS))
