@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -354,21 +355,39 @@ static int read_log(const struct ocicli_call *c, struct ocicli_log *ret, struct 
         return 0;
 }
 
+/* What a runtime writes for a container: its state, its copy of config.json, the seccomp program. */
+#define SPACE_NEEDED_BYTES (128u << 10)
+#define FILES_NEEDED 16
+
+/* Where its disk is full, crun may say "seccomp_export_bpf: Operation canceled". */
+static void hint_at_full_disk(const char *dir, struct nxc_error *err)
+{
+        struct statvfs fs;
+
+        if (!err || err->hint[0] || statvfs(dir, &fs) < 0)
+                return;
+        if (fs.f_bavail * fs.f_frsize < SPACE_NEEDED_BYTES || (fs.f_files && fs.f_favail < FILES_NEEDED))
+                nxc_error_hint(err, "hardly any space is left on the file system of '%s'", dir);
+}
+
 /* The runtime failed: its log says why, else its stderr, else how it ended. */
 static int explain(const struct ocicli_call *c, const struct ocicli_log *log, int status, const char *words,
         struct nxc_error *err)
 {
         char how[64];
+        int r;
 
-        if (log->error[0])
-                return ocicli_explain(c->rt, c->verb, c->t->id, log->error, err);
-        if (words && *words)
-                return ocicli_explain(c->rt, c->verb, c->t->id, words, err);
         if (WIFSIGNALED(status))
                 snprintf(how, sizeof(how), "killed by signal %d", WTERMSIG(status));
         else
                 snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
-        return ocicli_explain(c->rt, c->verb, c->t->id, how, err);
+        r = ocicli_explain(c->rt, c->verb, c->t->id,
+                log->error[0]     ? log->error
+                : words && *words ? words
+                                  : how,
+                err);
+        hint_at_full_disk(c->t->state_dir, err);
+        return r;
 }
 
 static int wait_for(pid_t pid, int *ret_status, struct nxc_error *err)
