@@ -226,7 +226,8 @@ static int open_archive(struct reading *rd, int fd, struct nxc_error *err)
 {
         rd->a = archive_read_new();
         rd->chunk = malloc(CHUNK);
-        if (!rd->a || !rd->chunk)
+        /* Opening does the same, and goes on to its end when that finds no memory (libarchive 3.6). */
+        if (!rd->a || !rd->chunk || archive_read_set_callback_data(rd->a, NULL) != ARCHIVE_OK)
                 return nxc_oom(err);
         if (archive_read_support_format_tar(rd->a) != ARCHIVE_OK ||
                 archive_read_support_filter_gzip(rd->a) != ARCHIVE_OK ||

@@ -38,14 +38,14 @@ static int reader_open(struct blob_reader *rd, struct nxc_engine_ctx *ctx, const
         if (r < 0 || !plain || blob->compression == NXC_COMPRESSION_NONE)
                 return r;
         rd->a = archive_read_new();
-        if (!rd->a)
+        /* Opening does the same, and goes on to its end when that finds no memory (libarchive 3.6). */
+        if (!rd->a || archive_read_set_callback_data(rd->a, NULL) != ARCHIVE_OK)
                 return nxc_oom(err);
-        archive_read_support_format_raw(rd->a);
-        if (blob->compression == NXC_COMPRESSION_GZIP)
-                archive_read_support_filter_gzip(rd->a);
-        else
-                archive_read_support_filter_zstd(rd->a);
-        if (archive_read_open_fd(rd->a, rd->fd, CHUNK) != ARCHIVE_OK ||
+        r = archive_read_support_format_raw(rd->a);
+        if (r == ARCHIVE_OK)
+                r = blob->compression == NXC_COMPRESSION_GZIP ? archive_read_support_filter_gzip(rd->a)
+                                                              : archive_read_support_filter_zstd(rd->a);
+        if (r != ARCHIVE_OK || archive_read_open_fd(rd->a, rd->fd, CHUNK) != ARCHIVE_OK ||
                 archive_read_next_header(rd->a, &e) != ARCHIVE_OK)
                 return reader_failed(rd, err);
         return 0;

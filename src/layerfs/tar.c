@@ -453,6 +453,9 @@ static int open_archive(struct nxc_tar *t)
         t->archive = archive_read_new();
         if (!t->archive)
                 return nxc_oom(t->err);
+        /* Opening does the same, and goes on to its end when that finds no memory (libarchive 3.6). */
+        if (archive_read_set_callback_data(t->archive, t) != ARCHIVE_OK)
+                return nxc_oom(t->err);
         if (archive_read_support_format_tar(t->archive) != ARCHIVE_OK ||
                 archive_read_open2(t->archive, t, NULL, read_block, NULL, NULL) != ARCHIVE_OK) {
                 if (!is_archives_fault(t))
