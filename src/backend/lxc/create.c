@@ -511,7 +511,11 @@ static int create_steps(struct creation *k, struct nxc_error *err)
         return r == 0 ? finish(k, err) : r;
 }
 
-/* What failed leaves an init that is not in the record yet. */
+/* One that waits for us in the midst of its start waits for ever. */
+#define ABANDONED_MONITOR_PATIENCE_MS 200
+
+/* What failed leaves an init and a monitor that may not be in the record yet; and a monitor that lives writes
+ * its files anew. */
 static void abandon(struct creation *k)
 {
         if (k->init > 0 && k->rec.pid == 0) {
@@ -520,6 +524,7 @@ static void abandon(struct creation *k)
                         ;
         }
         nxc_closep(&k->sync[0]);
+        lxc_end_monitor(&k->rec, ABANDONED_MONITOR_PATIENCE_MS);
         lxc_remove(k->t, true, NULL);
 }
 

@@ -89,13 +89,13 @@ static bool await_end(int pidfd, int timeout_ms)
         return poll(&pf, 1, timeout_ms) > 0;
 }
 
-static void end_monitor(const struct lxc_record *rec)
+void lxc_end_monitor(const struct lxc_record *rec, int patience_ms)
 {
         _cleanup_close_ int pidfd = rec->monitor > 0 ? (int)syscall(SYS_pidfd_open, rec->monitor, 0)
                                                      : -EBADF;
 
         if (pidfd >= 0 && nxc_is_alive(rec->monitor, rec->monitor_start) &&
-                !await_end(pidfd, MONITOR_PATIENCE_MS)) {
+                !await_end(pidfd, patience_ms)) {
                 syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
                 await_end(pidfd, DEATH_PATIENCE_MS);
         }
@@ -175,7 +175,7 @@ int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error 
                 r = end_init(t, &rec, err);
         if (r == -EBUSY)
                 return r;
-        end_monitor(&rec);
+        lxc_end_monitor(&rec, MONITOR_PATIENCE_MS);
         run_poststop(t);
         nxc_cgroups_clear(&rec.cgroups);
         if (rec.lock)
