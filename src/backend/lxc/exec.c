@@ -158,6 +158,18 @@ static int check(const struct nxc_backend_target *t, const struct nxc_backend_ex
         return 0;
 }
 
+/* The container's, or one below it (--cgroup). */
+static int find_cgroups(pid_t init, const char *below, struct nxc_strv *ret, struct nxc_error *err)
+{
+        _cleanup_strv_ struct nxc_strv own = { 0 };
+        int r = lxc_cgroups_of(init, &own, err);
+
+        for (size_t i = 0; r == 0 && i < own.n; i++)
+                if (nxc_strv_addf(ret, "%s%s%s", own.v[i], below ? "/" : "", below ? below : "") < 0)
+                        r = nxc_oom(err);
+        return r;
+}
+
 static int start_process(const struct nxc_backend_exec *e, pid_t init, const struct nxc_strv *cgroups,
         struct execution *x, struct lxc_entered *child, struct nxc_error *err)
 {
@@ -191,7 +203,7 @@ int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *
         if (r == 0)
                 r = lxc_open_init(&x.fds[FD_INIT], err);
         if (r == 0)
-                r = lxc_cgroups_of(init, e->cgroup, &cgroups, err);
+                r = find_cgroups(init, e->cgroup, &cgroups, err);
         if (r == 0)
                 r = start_process(e, init, &cgroups, &x, &child, err);
         nxc_closep(&term.theirs);

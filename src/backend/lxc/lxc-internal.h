@@ -48,8 +48,9 @@ int lxc_resources(const json_t *resources, bool v2, struct lxc_items *ret, struc
 
 struct lxc_config_opts {
         const char *id, *state_dir, *rootfs;
-        const char *cgroup;   /* relative to the root of each hierarchy */
-        int hook_fd, sync_fd; /* numbers in the monitor: nexcage-init, and what its hook waits on */
+        const char *cgroup;         /* relative to the root of each hierarchy */
+        const char *monitor_cgroup; /* the same, of liblxc's monitor */
+        int hook_fd, sync_fd;       /* numbers in the monitor: nexcage-init, and what its hook waits on */
         bool v2, hybrid;
         bool no_new_keyring;
 };
@@ -67,8 +68,10 @@ struct lxc_plan_opts {
         int console_fd;     /* with a terminal */
         int stdio_fd;       /* the first of three in a row; or negative: they are in their places */
         int keep_fds;
-        uint64_t available_caps; /* others cannot be given */
-        const void *seccomp;     /* a BPF program, or NULL */
+        int listen_fds;           /* how many of those are systemd's, see sd_listen_fds(3) */
+        const char *listen_names; /* LISTEN_FDNAMES, or NULL */
+        uint64_t available_caps;  /* others cannot be given */
+        const void *seccomp;      /* a BPF program, or NULL */
         size_t seccomp_len;
         unsigned seccomp_flags;
         const struct lxc_ns_path *paths; /* of namespaces that the init has to join itself */
@@ -132,8 +135,10 @@ void lxc_report_write(int fd, const struct nxc_error *err);
 /* What can be set for a process from outside: rlimits, oomScoreAdj, scheduler, ioPriority; exec:
  * execCPUAffinity. */
 int lxc_apply_outside(pid_t pid, const json_t *process, bool is_exec, struct nxc_error *err);
-/* The directories of its cgroups; below: of one below them (exec --cgroup), or NULL. */
-int lxc_cgroups_of(pid_t pid, const char *below, struct nxc_strv *ret, struct nxc_error *err);
+/* The directories of its cgroups, and those of a path ("/x/y"; "": the roots) in each hierarchy. */
+int lxc_cgroups_of(pid_t pid, struct nxc_strv *ret, struct nxc_error *err);
+int lxc_cgroups_at(const char *path, struct nxc_strv *ret, struct nxc_error *err);
+int lxc_join_cgroup(const char *dir, pid_t pid); /* 0 or -errno */
 /* CLONE_NEW* of those namespaces of the init that are not ours. */
 int lxc_ns_of(pid_t pid);
 

@@ -90,6 +90,17 @@ static int join_pid_namespace(const struct lxc_monitor *m)
         return 0;
 }
 
+/* liblxc makes cgroups below its own. Paths of cgroups in a config.json begin at the roots. */
+static int join_root_cgroups(void)
+{
+        _cleanup_strv_ struct nxc_strv roots = { 0 };
+        int r = lxc_cgroups_at("", &roots, NULL);
+
+        for (size_t i = 0; r == 0 && i < roots.n; i++)
+                r = lxc_join_cgroup(roots.v[i], getpid());
+        return r;
+}
+
 void lxc_monitor_run(struct lxc_monitor *m)
 {
         char plan[16], report[16];
@@ -101,7 +112,8 @@ void lxc_monitor_run(struct lxc_monitor *m)
 
         setsid();
         prctl(PR_SET_NAME, "lxc-monitor", 0, 0, 0);
-        if (join_pid_namespace(m) < 0 || arrange(m) < 0 || set_stdio() < 0 || (c = configure(m)) == NULL)
+        if (join_root_cgroups() < 0 || join_pid_namespace(m) < 0 || arrange(m) < 0 || set_stdio() < 0 ||
+                (c = configure(m)) == NULL)
                 _exit(1);
         for (size_t i = 0; i < NXC_ARRAY_SIZE(lever.close_fds); i++)
                 lever.close_fds[i] = -EBADF;
