@@ -156,7 +156,6 @@ static uint64_t own_bounding_set(void)
 static int make_plan(struct creation *k, struct nxc_error *err)
 {
         _cleanup_buf_ struct nxc_buf plan = { 0 };
-        struct lxc_ns_path numbered[LXC_MAX_PATHS];
         struct lxc_plan_opts o = { .process = json_object_get(k->spec, "process"),
                 .spec = k->spec,
                 .listen_fd = lxc_monitor_number(&k->monitor, LXC_FD_LISTEN),
@@ -168,15 +167,9 @@ static int make_plan(struct creation *k, struct nxc_error *err)
                 .available_caps = own_bounding_set(),
                 .seccomp = k->seccomp,
                 .seccomp_len = k->seccomp_len,
-                .seccomp_flags = k->seccomp_flags,
-                .paths = numbered,
-                .n_paths = k->monitor.n_paths };
+                .seccomp_flags = k->seccomp_flags };
         int r;
 
-        for (size_t i = 0; i < k->monitor.n_paths; i++) {
-                numbered[i] = k->monitor.paths[i];
-                numbered[i].fd = lxc_monitor_number(&k->monitor, LXC_MONITOR_FDS + (int)i);
-        }
         r = lxc_plan(&o, &plan, err);
         return r < 0 ? r : lxc_seal_plan(&plan, &k->plan_fd, err);
 }
@@ -256,6 +249,7 @@ static int start_monitor(struct creation *k, struct nxc_error *err)
         m->config = k->config;
         m->items = &k->items;
         m->debug = k->t->debug;
+        m->userns = lxc_ns_find(k->spec, "user") != NULL;
         m->fds[LXC_FD_PID] = k->pids[1];
         m->fds[LXC_FD_INIT] = k->init_fd;
         m->fds[LXC_FD_PLAN] = k->plan_fd;
@@ -355,6 +349,10 @@ static int setup_root(void *arg, int report_fd, struct nxc_error *err)
         if (root < 0)
                 return nxc_fail_kind(
                         err, NXC_ERR_LXC, errno, "open the container's root '%s'", k->rootfs_mount);
+        /* Until here the host's: it may pass the state directory. */
+        r = lxc_ns_find(k->spec, "user") ? lxc_become_root(err) : 0;
+        if (r < 0)
+                return r;
         /* Nothing that is mounted in it may show on the host. */
         if (syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH | AT_RECURSIVE, &hidden, sizeof(hidden)) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "set the propagation of the container's root");
@@ -394,16 +392,17 @@ static int run_hooks(const struct creation *k, enum nxc_hook_point point, struct
 
 static int run_container_hooks(void *arg, int report_fd, struct nxc_error *err)
 {
-        return run_hooks(arg, NXC_HOOK_CREATE_CONTAINER, err);
+        struct creation *k = arg;
+        int r = lxc_ns_find(k->spec, "user") ? lxc_become_root(err) : 0;
+
+        return r < 0 ? r : run_hooks(k, NXC_HOOK_CREATE_CONTAINER, err);
 }
 
 static int inside(struct creation *k, int (*fn)(void *, int, struct nxc_error *), struct nxc_error *err)
 {
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, k->init, 0);
         struct lxc_enter e = { .pidfd = pidfd,
-                .flags = lxc_ns_of(k->init),
-                .paths = k->monitor.paths,
-                .n_paths = k->monitor.n_paths };
+                .flags = lxc_ns_of(k->init) };
         struct lxc_entered child = LXC_ENTERED_INIT;
         int r;
 

@@ -12,6 +12,7 @@
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/ioprio.h>
 #include <poll.h>
 #include <sched.h>
@@ -152,12 +153,15 @@ static int join(const struct lxc_enter *e, struct nxc_error *err)
                 if (r < 0 && r != -ENOENT)
                         return nxc_fail(err, -r, "join the cgroup '%s'", e->cgroups->v[i]);
         }
-        /* Paths first: they may lead to namespaces that only we may join. */
-        for (size_t i = 0; i < e->n_paths; i++)
-                if (setns(e->paths[i].fd, e->paths[i].flag) < 0)
-                        return nxc_fail(err, errno, "join the %s namespace", e->paths[i].type);
         if (e->flags && setns(e->pidfd, e->flags) < 0)
                 return nxc_fail(err, errno, "join the container's namespaces");
+        return 0;
+}
+
+int lxc_become_root(struct nxc_error *err)
+{
+        if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+                return nxc_fail(err, errno, "become root of the container's user namespace");
         return 0;
 }
 

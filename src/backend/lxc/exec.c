@@ -10,6 +10,7 @@
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,6 +23,7 @@ enum { FD_INIT, FD_PLAN, FD_REPORT, FD_CONSOLE, N_FDS };
 struct execution {
         const struct nxc_backend_exec *e;
         int fds[N_FDS];
+        bool userns;
 };
 
 static int number_of(const struct nxc_backend_exec *e, int which)
@@ -54,6 +56,8 @@ static int become_init(void *arg, int report_fd, struct nxc_error *err)
                 fcntl(fd, F_SETFD, 0);
         snprintf(plan, sizeof(plan), "%d", number_of(x->e, FD_PLAN));
         snprintf(report, sizeof(report), "%d", number_of(x->e, FD_REPORT));
+        if (x->userns && lxc_become_root(err) < 0)
+                return -EPERM;
         syscall(SYS_execveat, number_of(x->e, FD_INIT), "", argv, none, AT_EMPTY_PATH);
         return nxc_fail_kind(err, NXC_ERR_LXC, errno, "execute nexcage-init");
 }
@@ -179,6 +183,7 @@ static int start_process(const struct nxc_backend_exec *e, pid_t init, const str
 
         if (pidfd < 0)
                 return nxc_fail(err, errno, "open process %d", (int)init);
+        x->userns = enter.flags & CLONE_NEWUSER;
         r = lxc_enter(&enter, become_init, x, child, err);
         if (r < 0)
                 return r;

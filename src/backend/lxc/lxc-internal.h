@@ -74,10 +74,9 @@ struct lxc_plan_opts {
         const void *seccomp;      /* a BPF program, or NULL */
         size_t seccomp_len;
         unsigned seccomp_flags;
-        const struct lxc_ns_path *paths; /* of namespaces that the init has to join itself */
-        size_t n_paths;
         const char *keyring; /* exec: a session keyring of its own; or NULL */
 };
+#define LXC_MAX_PATHS 8 /* of namespaces: there are that many kinds */
 struct lxc_ns_path {
         int fd, flag;
         const char *type; /* as in config.json */
@@ -110,8 +109,6 @@ int lxc_seccomp(
 struct lxc_enter {
         int pidfd;                       /* of the init */
         int flags;                       /* CLONE_NEW* to join with it */
-        const struct lxc_ns_path *paths; /* to join besides, or NULL */
-        size_t n_paths;
         const struct nxc_strv *cgroups; /* to join, or NULL */
 };
 struct lxc_entered {
@@ -141,6 +138,8 @@ int lxc_cgroups_at(const char *path, struct nxc_strv *ret, struct nxc_error *err
 int lxc_join_cgroup(const char *dir, pid_t pid); /* 0 or -errno */
 /* CLONE_NEW* of those namespaces of the init that are not ours. */
 int lxc_ns_of(pid_t pid);
+/* In a child that has joined a user namespace, where it is nobody yet. */
+int lxc_become_root(struct nxc_error *err);
 
 /* ---- setup.c, mounts.c, devices.c: the root, from inside the container's mount namespace */
 struct lxc_mounts; /* prepared on the host */
@@ -163,6 +162,9 @@ struct lxc_lever {
         int close_fds[16];        /* what only the init needs, -1: none */
         int close_from, close_to; /* the same */
         int keep_fds;             /* 3..2+n are the container's alone as well */
+        struct lxc_ns_path paths[LXC_MAX_PATHS];
+        size_t n_paths;
+        bool userns;
 };
 #define LXC_INIT_NAME "nexcage-init"
 void lxc_lever_set(const struct lxc_lever *lever);

@@ -97,19 +97,6 @@ static unsigned long long number_of(const json_t *j, const char *path)
 
 /* ---- before start */
 
-static void put_namespaces(struct writer *w, const struct lxc_plan_opts *o)
-{
-        for (size_t i = 0; i < o->n_paths; i++) {
-                if (o->paths[i].flag == CLONE_NEWPID) /* the monitor has joined it for its children */
-                        continue;
-                put_u32(w, 4);
-                put_text(w, "setns");
-                put_number(w, "%d", o->paths[i].fd);
-                put_number(w, "%x", (unsigned)o->paths[i].flag);
-                put_text(w, o->paths[i].type);
-        }
-}
-
 static void put_names(struct writer *w, const json_t *spec)
 {
         const char *domain = nxc_json_str(spec, "domainname"), *host = nxc_json_str(spec, "hostname");
@@ -326,7 +313,6 @@ int lxc_plan(const struct lxc_plan_opts *o, struct nxc_buf *ret, struct nxc_erro
         if (o->stdio_fd >= 0)
                 put_stdio(&w, o->stdio_fd);
         if (o->spec) {
-                put_namespaces(&w, o);
                 put_names(&w, o->spec);
                 put_propagation(&w, o->spec);
         }
