@@ -167,23 +167,10 @@ static int make_directory(struct nxc_staged_layer *s, struct intake *in,
 
 /* --- as an EROFS image --- */
 
-/* The first half of the diff_id's hash: the same layer has the same image. */
-static void uuid_of(const struct nxc_digest *diff_id, uint8_t ret[16])
-{
-        const char *hex = nxc_digest_hex(diff_id);
-
-        for (int i = 0; i < 16; i++) {
-                char byte[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
-
-                ret[i] = (uint8_t)strtoul(byte, NULL, 16);
-        }
-}
-
 static void fill_record(struct nxc_layer_record *record, const struct nxc_staged_layer *s,
         const struct intake *in, const struct nxc_erofs_image *image)
 {
         *record = (struct nxc_layer_record){
-                .version = htole32(NXC_LAYER_RECORD_VERSION),
                 .flags = htole32((in->tar.explicit_root ? 0u : NXC_LAYER_HAS_IMPLICIT_ROOT) |
                                  (in->tar.whiteouts ? NXC_LAYER_HAS_WHITEOUTS : 0u) |
                                  (image->opaque_root ? NXC_LAYER_HAS_OPAQUE_ROOT : 0u)),
@@ -218,14 +205,14 @@ static int write_image(struct nxc_erofs_writer *w, struct nxc_staged_layer *s, s
         uint8_t uuid[16];
         int r;
 
-        uuid_of(&s->diff_id, uuid);
+        nxc_digest_uuid(&s->diff_id, uuid); /* the same layer has the same image */
         r = nxc_erofs_from_tar(w, &source, &most, uuid, &in->tar, &image, err);
         if (r == 0)
                 r = finish_stream(s, in, err);
         if (r < 0)
                 return r;
         fill_record(&record, s, in, &image);
-        return nxc_erofs_seal(w, &record);
+        return nxc_erofs_seal(w, NXC_LAYER_RECORD_MAGIC, NULL, 0, &record);
 }
 
 /* Synced here, where other layers are still being worked on, and not when it gets its name. */
@@ -281,7 +268,7 @@ static int try_erofs(struct nxc_staged_layer *s, struct nxc_error *err)
         r = nxc_erofs_from_tar(w, &nothing, &limits, uuid, &result, &image, err);
         nxc_erofs_close(w);
         if (r == 0)
-                r = nxc_mount_erofs(fd, &mount_fd, err);
+                r = nxc_mount_erofs(fd, NULL, 0, &mount_fd, err);
         unlinkat(s->fd, NXC_LAYER_STAGED_IMAGE, 0);
         return r;
 }

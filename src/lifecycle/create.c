@@ -589,6 +589,15 @@ STEP(step_claim_id)
         return r;
 }
 
+/* What the root lies on, for the next container of the same image. */
+static int share_layers(struct nxc_flow *f, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(f->container_dir, NXC_STORAGE_LOWER);
+        int r = path ? nxc_journal_push(f->journal, NXC_UNDO_MOUNT, path, err) : nxc_oom(err);
+
+        return r < 0 ? r : nxc_layer_chain_share(f->chain, path, err);
+}
+
 STEP(step_prepare_storage)
 {
         struct nxc_flow *f = flow;
@@ -596,6 +605,8 @@ STEP(step_prepare_storage)
 
         if (r == 0)
                 r = f->storage->attach(f->mount_fd, f->container_dir, &f->rootfs, err);
+        if (r == 0 && nxc_layer_chain_can_share(f->chain))
+                r = share_layers(f, err);
         nxc_closep(&f->mount_fd);
         return r;
 }

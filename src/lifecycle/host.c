@@ -139,7 +139,7 @@ static enum nxc_layer_format layer_format(const struct nxc_config *c)
 {
         if (nxc_streq(c->layer_format, "erofs"))
                 return NXC_LAYER_EROFS;
-        return nxc_streq(c->layer_format, "auto") ? NXC_LAYER_AUTO : NXC_LAYER_DIR;
+        return nxc_streq(c->layer_format, "dir") ? NXC_LAYER_DIR : NXC_LAYER_AUTO;
 }
 
 int nxc_host_layers(struct nxc_host *h, bool create, struct nxc_layerfs **ret, struct nxc_error *err)

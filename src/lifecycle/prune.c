@@ -6,6 +6,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/path.h"
+#include "storage/storage.h"
 #include "sys/mount.h"
 
 #include <fcntl.h>
@@ -38,6 +39,29 @@ static int gather_layers(struct nxc_image_store *images, const struct nxc_usage 
                 for (size_t k = 0; r == 0 && k < u->users[i].diff_ids.n; k++)
                         r = nxc_strv_add(ret, u->users[i].diff_ids.v[k]);
         return r < 0 ? nxc_oom(err) : 0;
+}
+
+/* What containers still use needs no name: they hold the mount. */
+static int remove_indexes(struct nxc_image_store *images, struct nxc_layerfs *layers,
+        const struct nxc_image *leaving, struct nxc_prune_report *report, struct nxc_error *err)
+{
+        _cleanup_free_ struct nxc_chain_ids *wanted = NULL;
+        struct nxc_image **list;
+        size_t n, n_wanted = 0;
+        int r = nxc_image_list(images, &list, &n, err);
+
+        if (r < 0)
+                return r;
+        wanted = malloc((n + 1) * sizeof(*wanted));
+        for (size_t i = 0; wanted && i < n; i++)
+                if (!(leaving && nxc_digest_equal(&list[i]->digest, &leaving->digest)))
+                        wanted[n_wanted++] = (struct nxc_chain_ids){ list[i]->config.diff_ids,
+                                list[i]->config.n_diff_ids };
+        r = wanted ? nxc_layerfs_prune_indexes(layers, wanted, n_wanted, &report->bytes, err) : nxc_oom(err);
+        for (size_t i = 0; i < n; i++)
+                nxc_image_free(list[i]);
+        free(list);
+        return r;
 }
 
 static bool is_in(const struct nxc_strv *set, const char *text)
@@ -96,7 +120,7 @@ static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct n
         for (size_t i = 0; r == 0 && i < there.n; i++)
                 if (!is_in(&used, there.v[i]))
                         r = remove_layer(layers, there.v[i], report, err);
-        return r;
+        return r < 0 ? r : remove_indexes(images, layers, leaving, report, err);
 }
 
 int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,
@@ -175,8 +199,11 @@ static int remove_orphans(struct nxc_host *h, const struct nxc_strv *orphans,
         for (size_t i = 0; i < orphans->n; i++) {
                 _cleanup_free_ char *dir = nxc_strf("%s/containers/%s", h->store, orphans->v[i]);
                 _cleanup_free_ char *rootfs = dir ? nxc_path_join(dir, "rootfs") : NULL;
-                int r = rootfs ? nxc_umount(rootfs, err) : nxc_oom(err);
+                _cleanup_free_ char *lower = dir ? nxc_path_join(dir, NXC_STORAGE_LOWER) : NULL;
+                int r = rootfs && lower ? nxc_umount(rootfs, err) : nxc_oom(err);
 
+                if (r == 0)
+                        r = nxc_umount(lower, err);
                 if (r == 0)
                         r = nxc_remove_tree_at(AT_FDCWD, dir, err);
                 if (r < 0)

@@ -6,6 +6,7 @@
 #include "core/cleanup.h"
 #include "core/fs.h"
 #include "core/path.h"
+#include "storage/storage.h"
 #include "sys/mount.h"
 
 #include <fcntl.h>
@@ -79,8 +80,10 @@ static int attach(int mount_fd, const char *container_dir, struct nxc_rootfs *re
 static int detach(const char *container_dir, struct nxc_error *err)
 {
         _cleanup_free_ char *path = nxc_path_join(container_dir, "rootfs");
+        _cleanup_free_ char *lower = nxc_path_join(container_dir, NXC_STORAGE_LOWER);
+        int r = path && lower ? nxc_umount(path, err) : nxc_oom(err);
 
-        return path ? nxc_umount(path, err) : nxc_oom(err);
+        return r < 0 ? r : nxc_umount(lower, err);
 }
 
 const struct nxc_storage_ops nxc_storage_overlay = {
