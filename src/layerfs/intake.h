@@ -44,3 +44,7 @@ int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struc
 /* Rechecks a layer that is there against what its intake recorded (the tree digest). InvalidImage when it
  * differs. */
 int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err);
+/* The same for the index of a chain, where there is one; with repair it is made again, also where there was
+ * none. */
+int nxc_layerfs_verify_index(struct nxc_layerfs *lfs, const struct nxc_digest *diff_ids, size_t n,
+        bool repair, struct nxc_error *err);

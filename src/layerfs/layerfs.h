@@ -44,6 +44,8 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
  * layers are directories there is nothing to share. */
 bool nxc_layer_chain_can_share(const struct nxc_layer_chain *chain);
 int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struct nxc_error *err);
+/* Before it is unmounted: nobody is led there any more. */
+void nxc_layerfs_unshare(struct nxc_layerfs *lfs, const char *path);
 
 /* Bytes on disk of one layer. */
 int nxc_layerfs_size(

@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "core/log.h"
+#include "core/str.h"
 #include "layerfs/erofs-internal.h"
 #include "sys/mount.h"
 
@@ -19,10 +20,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define SHARED_NAME_MAX (NXC_LAYER_IMAGE_NAME_MAX + 8)
+#define SHARED_NAME_MAX (sizeof(NXC_SHARED_PREFIX) + 32)
 
 /* The image that is mounted alone: the index, or the only layer that shows. Negative: there is none. */
 static int find_source(const struct nxc_layer_chain *chain)
@@ -34,18 +36,56 @@ static int find_source(const struct nxc_layer_chain *chain)
         return chain->n - chain->bottom == 1 && only->image ? only->fd : -1;
 }
 
-static int link_name(int source, char ret[static SHARED_NAME_MAX], uint64_t *ret_fsid)
-{
-        uint8_t uuid[16];
-        uint64_t half[2];
+struct uuid {
+        uint8_t v[16];
+};
 
-        if (pread(source, uuid, sizeof(uuid),
-                    NXC_EROFS_SUPER_OFFSET + offsetof(struct nxc_erofs_super, uuid)) != sizeof(uuid))
-                return -EIO;
-        memcpy(half, uuid, sizeof(half));
-        *ret_fsid = le64toh(half[0]) ^ le64toh(half[1]); /* as the kernel's uuid_to_fsid */
-        snprintf(ret, SHARED_NAME_MAX, NXC_SHARED_PREFIX "%016llx%016llx",
-                (unsigned long long)be64toh(half[0]), (unsigned long long)be64toh(half[1]));
+/* FS_IOC_GETFSUUID, Linux >= 6.9, which Debian's headers do not have. */
+struct fs_uuid {
+        uint8_t len;
+        struct uuid uuid;
+};
+#define GET_FS_UUID _IOR(0x15, 0, struct fs_uuid)
+
+static int uuid_of_image(int fd, struct uuid *ret)
+{
+        off_t at = NXC_EROFS_SUPER_OFFSET + offsetof(struct nxc_erofs_super, uuid);
+
+        return pread(fd, ret, sizeof(*ret), at) == sizeof(*ret) ? 0 : -EIO;
+}
+
+static int uuid_of_mount(int fd, struct uuid *ret)
+{
+        _cleanup_close_ int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct fs_uuid got = { 0 };
+        struct statfs fs;
+
+        if (dir < 0 || fstatfs(dir, &fs) < 0 || (uint32_t)fs.f_type != NXC_EROFS_MAGIC ||
+                ioctl(dir, GET_FS_UUID, &got) < 0 || got.len != sizeof(got.uuid))
+                return -ENOENT;
+        *ret = got.uuid;
+        return 0;
+}
+
+static void link_name(const struct uuid *uuid, char ret[static SHARED_NAME_MAX])
+{
+        size_t n = (size_t)snprintf(ret, SHARED_NAME_MAX, NXC_SHARED_PREFIX);
+
+        for (size_t i = 0; i < sizeof(uuid->v); i++)
+                n += (size_t)snprintf(ret + n, SHARED_NAME_MAX - n, "%02x", uuid->v[i]);
+}
+
+/* Where the link leads. */
+static int read_link(const struct nxc_layerfs *lfs, const struct uuid *uuid, char path[static PATH_MAX])
+{
+        char name[SHARED_NAME_MAX];
+        ssize_t n;
+
+        link_name(uuid, name);
+        n = readlinkat(lfs->fd, name, path, PATH_MAX);
+        if (n <= 0 || n >= PATH_MAX)
+                return -ENOENT;
+        path[n] = '\0';
         return 0;
 }
 
@@ -53,22 +93,14 @@ static int link_name(int source, char ret[static SHARED_NAME_MAX], uint64_t *ret
 static int join(const struct nxc_layer_chain *chain, int source)
 {
         struct mount_attr attr = { .attr_clr = NXC_LOWER_ATTRS, .propagation = MS_PRIVATE };
-        char name[SHARED_NAME_MAX], path[PATH_MAX];
+        struct uuid want, have;
         _cleanup_close_ int fd = -EBADF;
-        struct statfs fs;
-        uint64_t want, have;
-        ssize_t n = -1;
+        char path[PATH_MAX];
 
-        if (link_name(source, name, &want) == 0)
-                n = readlinkat(chain->lfs->fd, name, path, sizeof(path));
-        if (n <= 0 || n >= (ssize_t)sizeof(path))
+        if (uuid_of_image(source, &want) < 0 || read_link(chain->lfs, &want, path) < 0)
                 return -ENOENT;
-        path[n] = '\0';
         fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
-        if (fd < 0 || fstatfs(fd, &fs) < 0)
-                return -ENOENT;
-        have = (uint32_t)fs.f_fsid.__val[0] | (uint64_t)(uint32_t)fs.f_fsid.__val[1] << 32;
-        if ((uint32_t)fs.f_type != NXC_EROFS_MAGIC || have != want ||
+        if (fd < 0 || uuid_of_mount(fd, &have) < 0 || memcmp(&have, &want, sizeof(want)) != 0 ||
                 mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
                 return -ENOENT;
         return TAKE_FD(fd);
@@ -109,10 +141,11 @@ bool nxc_layer_chain_can_share(const struct nxc_layer_chain *chain)
 static void leave_link(const struct nxc_layer_chain *chain, const char *path)
 {
         char name[SHARED_NAME_MAX];
-        uint64_t fsid;
+        struct uuid uuid;
 
-        if (chain->lower_is_joined || link_name(find_source(chain), name, &fsid) < 0)
+        if (chain->lower_is_joined || uuid_of_image(find_source(chain), &uuid) < 0)
                 return;
+        link_name(&uuid, name);
         if (symlinkat(path, chain->lfs->fd, name) == 0 || errno != EEXIST)
                 return;
         unlinkat(chain->lfs->fd, name, 0);
@@ -134,4 +167,17 @@ int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struc
                 return nxc_fail(err, errno, "attach the layers at '%s'", path);
         leave_link(chain, path);
         return 0;
+}
+
+void nxc_layerfs_unshare(struct nxc_layerfs *lfs, const char *path)
+{
+        _cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        char name[SHARED_NAME_MAX], leads[PATH_MAX];
+        struct uuid uuid;
+
+        if (fd < 0 || uuid_of_mount(fd, &uuid) < 0 || read_link(lfs, &uuid, leads) < 0 ||
+                !nxc_streq(leads, path))
+                return;
+        link_name(&uuid, name);
+        unlinkat(lfs->fd, name, 0);
 }

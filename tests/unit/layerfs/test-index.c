@@ -299,6 +299,18 @@ static long superblock_of(int fd)
         return (long)st.st_dev;
 }
 
+static int links_in(struct store *s)
+{
+        DIR *dir = fdopendir(openat(s->lfs->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        struct dirent *de;
+        int n = 0;
+
+        while ((de = readdir(dir)))
+                n += nxc_starts_with(de->d_name, NXC_SHARED_PREFIX);
+        closedir(dir);
+        return n;
+}
+
 static void test_shared(void **state)
 {
         struct store *s = *state;
@@ -341,7 +353,48 @@ static void test_shared(void **state)
         nxc_layer_chain_release(a);
         close(root_a);
         close(root_b);
+        assert_int_equal(links_in(s), 2);
+        nxc_layerfs_unshare(s->lfs, place);
+        assert_int_equal(links_in(s), 1);
         assert_int_equal(nxc_umount(place, &err), 0);
+        assert_int_equal(nxc_layerfs_sweep(s->lfs, &err), 0); /* the other leads nowhere */
+        assert_int_equal(links_in(s), 0);
+}
+
+static void test_verify(void **state)
+{
+        struct store *s = *state;
+        char index[NXC_INDEX_NAME_MAX];
+        _cleanup_close_ int fd = -EBADF;
+        struct nxc_error err = { 0 };
+        struct stat st;
+        off_t places[3];
+
+        assert_int_equal(
+                nxc_layerfs_verify_index(s->lfs, s->ids, LAYERS, false, &err), 0); /* there is none */
+        make_index(s, s->ids, LAYERS);
+        assert_int_equal(nxc_layerfs_verify_index(s->lfs, s->ids, LAYERS, false, &err), 0);
+        nxc_index_name(s->ids, LAYERS, index);
+        assert_int_equal(fstatat(s->lfs->fd, index, &st, 0), 0);
+        places[0] = 5000;
+        places[1] = 1024 + 48; /* the uuid */
+        places[2] = st.st_size - (off_t)sizeof(struct nxc_layer_record) + 60;
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(places); i++) {
+                uint8_t byte;
+
+                fd = openat(s->lfs->fd, index, O_RDWR | O_CLOEXEC);
+                assert_int_equal(pread(fd, &byte, 1, places[i]), 1);
+                byte ^= 1;
+                assert_int_equal(pwrite(fd, &byte, 1, places[i]), 1);
+                nxc_closep(&fd);
+                assert_int_equal(nxc_layerfs_verify_index(s->lfs, s->ids, LAYERS, false, &err), -EINVAL);
+                assert_int_equal(err.kind, NXC_ERR_INVALID_IMAGE);
+                assert_non_null(strstr(err.message, index));
+                err = (struct nxc_error){ 0 };
+                assert_int_equal(nxc_layerfs_verify_index(s->lfs, s->ids, LAYERS, true, &err), 0);
+                assert_false(nxc_error_is_set(&err));
+                assert_int_equal(nxc_layerfs_verify_index(s->lfs, s->ids, LAYERS, false, &err), 0);
+        }
 }
 
 #define with_store(test) cmocka_unit_test_setup_teardown(test, open_store, close_store)
@@ -355,6 +408,7 @@ int main(void)
                 with_store(test_layer_made_anew),
                 with_store(test_damaged_layers),
                 with_store(test_shared),
+                with_store(test_verify),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
