@@ -593,7 +593,7 @@ STEP(step_claim_id)
 static int share_layers(struct nxc_flow *f, struct nxc_error *err)
 {
         _cleanup_free_ char *path = nxc_path_join(f->container_dir, NXC_STORAGE_LOWER);
-        int r = path ? nxc_journal_push(f->journal, NXC_UNDO_MOUNT, path, err) : nxc_oom(err);
+        int r = path ? nxc_journal_push(f->journal, NXC_UNDO_LOWER, path, err) : nxc_oom(err);
 
         return r < 0 ? r : nxc_layer_chain_share(f->chain, path, err);
 }

@@ -158,6 +158,14 @@ int nxc_host_layers(struct nxc_host *h, bool create, struct nxc_layerfs **ret, s
         return 0;
 }
 
+void nxc_host_unshare_layers(struct nxc_host *h, const char *path)
+{
+        struct nxc_layerfs *layers;
+
+        if (nxc_host_layers(h, false, &layers, NULL) == 0)
+                nxc_layerfs_unshare(layers, path);
+}
+
 int nxc_host_engine(struct nxc_host *h, nxc_progress_fn progress, void *arg,
         const struct nxc_engine_ops **ret_ops, struct nxc_engine_ctx *ret_ctx, struct nxc_error *err)
 {

@@ -76,6 +76,12 @@ static int undo_mount(struct nxc_host *h, const char *token, const char *arg, st
         return nxc_umount(arg, err);
 }
 
+static int undo_lower(struct nxc_host *h, const char *token, const char *arg, struct nxc_error *err)
+{
+        nxc_host_unshare_layers(h, arg);
+        return nxc_umount(arg, err);
+}
+
 /* -ENOENT and the like: there is no such container, or none of ours; -ENOMEM: an error. */
 static int load_owned(struct nxc_host *h, const char *token, const char *id, struct nxc_subject *ret,
         struct nxc_error *err)
@@ -124,6 +130,7 @@ static const struct {
         [NXC_UNDO_OWNED] = { "owned", undo_owned },
         [NXC_UNDO_FILE] = { "file", undo_file },
         [NXC_UNDO_MOUNT] = { "mount", undo_mount },
+        [NXC_UNDO_LOWER] = { "lower", undo_lower },
         [NXC_UNDO_BACKEND] = { "backend", undo_backend },
         [NXC_UNDO_BARRIER] = { "barrier", meet_barrier },
 };

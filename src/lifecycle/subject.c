@@ -87,14 +87,12 @@ int nxc_subject_need_process(struct nxc_subject *s, pid_t *ret_pid, struct nxc_e
         return 0;
 }
 
-/* Later containers find no one to share the layers' mount with there. */
 static void unshare_layers(struct nxc_host *h, const struct nxc_record *rec)
 {
         _cleanup_free_ char *path = nxc_path_join(rec->container_dir, NXC_STORAGE_LOWER);
-        struct nxc_layerfs *layers;
 
-        if (path && nxc_streq(rec->store, h->store) && nxc_host_layers(h, false, &layers, NULL) == 0)
-                nxc_layerfs_unshare(layers, path);
+        if (path && nxc_streq(rec->store, h->store))
+                nxc_host_unshare_layers(h, path);
 }
 
 int nxc_container_erase(struct nxc_host *h, const struct nxc_record *rec, struct nxc_error *err)
