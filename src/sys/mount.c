@@ -435,7 +435,7 @@ int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error 
         };
 
         if (mount_fd < 0)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "clone the mount of a directory");
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "clone a mount");
         if (mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "make a cloned mount %sprivate",
                         read_only ? "read-only and " : "");
