@@ -7,6 +7,7 @@
 
 #include "core/digest.h"
 #include "core/error.h"
+#include "sys/idmap.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -39,6 +40,29 @@ void nxc_layer_chain_release(struct nxc_layer_chain *chain);
 int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int work_fd, bool volatile_upper,
         int *ret_mount_fd, struct nxc_error *err);
 
+/* From now on the chain is composed for a user namespace: its files look there as the image says, and the
+ * upper directory's owner is shifted. userns_fd is borrowed. A file system that cannot show them so:
+ * NotImplemented. */
+void nxc_layer_chain_map(struct nxc_layer_chain *chain, const struct nxc_idmap *ids, int userns_fd);
+
+struct nxc_flatten_opts {
+        const struct nxc_idmap *ids;               /* owners are those of this user namespace; or NULL */
+        void (*copied)(void *arg, uint64_t bytes); /* so much content more; or NULL */
+        void *arg;
+};
+/* The chain's tree without an overlay: a copy of each layer over the one below, and of upper_fd (negative:
+ * none), a directory that was the upper of its overlay, over them, into the empty directory to_fd. With
+ * reflinks where the file system has them. Hard links stay links. */
+int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_fd,
+        const struct nxc_flatten_opts *opts, struct nxc_error *err);
+/* Lets later containers of the same layers have the mount of them that this one was composed of, and with it
+ * its page cache: attaches it at path, a place of the container's own, to be unmounted with its root. Where
+ * layers are directories there is nothing to share. */
+bool nxc_layer_chain_can_share(const struct nxc_layer_chain *chain);
+int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struct nxc_error *err);
+/* Before it is unmounted: nobody is led there any more. */
+void nxc_layerfs_unshare(struct nxc_layerfs *lfs, const char *path);
+
 /* Bytes on disk of one layer. */
 int nxc_layerfs_size(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, uint64_t *ret, struct nxc_error *err);
@@ -49,6 +73,15 @@ int nxc_layerfs_each(struct nxc_layerfs *lfs, int (*fn)(void *arg, const struct 
 
 /* Removes a layer that nobody holds; Busy when somebody does, success when absent. */
 int nxc_layerfs_remove(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err);
+
+/* Removes the indexes of chains (layerfs/intake.h) but those that are wanted. An index in use stays whole
+ * for its users. */
+struct nxc_chain_ids {
+        const struct nxc_digest *diff_ids; /* base first */
+        size_t n;
+};
+int nxc_layerfs_prune_indexes(struct nxc_layerfs *lfs, const struct nxc_chain_ids *wanted, size_t n_wanted,
+        uint64_t *bytes, struct nxc_error *err);
 
 /* Removes what killed processes left half made. */
 int nxc_layerfs_sweep(struct nxc_layerfs *lfs, struct nxc_error *err);

@@ -4,6 +4,7 @@
 #include "backend/backend.h"
 #include "lifecycle/journal.h"
 #include "lifecycle/lifecycle.h"
+#include "storage/storage-ops.h"
 
 struct nxc_host {
         char *root, *store;
@@ -21,6 +22,9 @@ struct nxc_host {
 int nxc_host_root_fd(struct nxc_host *h, bool create, struct nxc_error *err);
 /* The store's directory; 0 and store_fd negative when it is absent and create is not set. */
 int nxc_host_store_fd(struct nxc_host *h, bool create, struct nxc_error *err);
+
+/* Where storage drivers work. Borrows from h. */
+struct nxc_storage_env nxc_host_storage_env(const struct nxc_host *h);
 
 /* A container as its record describes it, ready for a backend's call. */
 struct nxc_subject {
@@ -48,6 +52,9 @@ int nxc_subject_need_process(struct nxc_subject *s, pid_t *ret_pid, struct nxc_e
 /* Removes what a container has outside its backend: mount, directory, record. Goes on after errors and
  * returns the first. Each part's absence is success. */
 int nxc_container_erase(struct nxc_host *h, const struct nxc_record *r, struct nxc_error *err);
+
+/* Later containers are not led to the layers' mount at path any more, which is about to go. */
+void nxc_host_unshare_layers(struct nxc_host *h, const char *path);
 
 /* The time as records have it, RFC 3339, UTC, nanoseconds. */
 void nxc_now_rfc3339(char ret[40]);

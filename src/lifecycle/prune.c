@@ -6,7 +6,7 @@
 #include "core/fs.h"
 #include "core/log.h"
 #include "core/path.h"
-#include "sys/mount.h"
+#include "storage/storage.h"
 
 #include <fcntl.h>
 
@@ -38,6 +38,29 @@ static int gather_layers(struct nxc_image_store *images, const struct nxc_usage 
                 for (size_t k = 0; r == 0 && k < u->users[i].diff_ids.n; k++)
                         r = nxc_strv_add(ret, u->users[i].diff_ids.v[k]);
         return r < 0 ? nxc_oom(err) : 0;
+}
+
+/* What containers still use needs no name: they hold the mount. */
+static int remove_indexes(struct nxc_image_store *images, struct nxc_layerfs *layers,
+        const struct nxc_image *leaving, struct nxc_prune_report *report, struct nxc_error *err)
+{
+        _cleanup_free_ struct nxc_chain_ids *wanted = NULL;
+        struct nxc_image **list;
+        size_t n, n_wanted = 0;
+        int r = nxc_image_list(images, &list, &n, err);
+
+        if (r < 0)
+                return r;
+        wanted = malloc((n + 1) * sizeof(*wanted));
+        for (size_t i = 0; wanted && i < n; i++)
+                if (!(leaving && nxc_digest_equal(&list[i]->digest, &leaving->digest)))
+                        wanted[n_wanted++] = (struct nxc_chain_ids){ list[i]->config.diff_ids,
+                                list[i]->config.n_diff_ids };
+        r = wanted ? nxc_layerfs_prune_indexes(layers, wanted, n_wanted, &report->bytes, err) : nxc_oom(err);
+        for (size_t i = 0; i < n; i++)
+                nxc_image_free(list[i]);
+        free(list);
+        return r;
 }
 
 static bool is_in(const struct nxc_strv *set, const char *text)
@@ -75,6 +98,19 @@ static int remove_layer(struct nxc_layerfs *layers, const char *diff_id, struct 
         return 0;
 }
 
+/* What drivers keep outside the store, for images and containers that are gone. */
+static int sweep_storage(struct nxc_host *h, const struct nxc_strv *used, struct nxc_prune_report *report,
+        struct nxc_error *err)
+{
+        struct nxc_storage_env env = nxc_host_storage_env(h);
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && nxc_storage_drivers()[i]; i++)
+                if (nxc_storage_probe(nxc_storage_drivers()[i], &env, NULL) == 0)
+                        r = nxc_storage_sweep(nxc_storage_drivers()[i], &env, used, &report->bytes, err);
+        return r;
+}
+
 static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct nxc_image *leaving,
         struct nxc_prune_report *report, struct nxc_error *err)
 {
@@ -96,7 +132,9 @@ static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct n
         for (size_t i = 0; r == 0 && i < there.n; i++)
                 if (!is_in(&used, there.v[i]))
                         r = remove_layer(layers, there.v[i], report, err);
-        return r;
+        if (r == 0)
+                r = remove_indexes(images, layers, leaving, report, err);
+        return r < 0 ? r : sweep_storage(h, &used, report, err);
 }
 
 int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,
@@ -169,13 +207,23 @@ out:
         return r;
 }
 
+/* Whoever kept its root; a driver that this build has not leaves it to one that has. */
+static int release_orphan(struct nxc_host *h, const char *name, const char *dir, struct nxc_error *err)
+{
+        struct nxc_storage_env env = nxc_host_storage_env(h);
+        const struct nxc_storage_ops *storage;
+        int r = nxc_storage_of_dir(dir, &storage, err);
+
+        return r < 0 ? r
+                     : nxc_storage_release(storage, &(struct nxc_storage_container){ &env, name, dir }, err);
+}
+
 static int remove_orphans(struct nxc_host *h, const struct nxc_strv *orphans,
         struct nxc_prune_report *report, struct nxc_error *err)
 {
         for (size_t i = 0; i < orphans->n; i++) {
                 _cleanup_free_ char *dir = nxc_strf("%s/containers/%s", h->store, orphans->v[i]);
-                _cleanup_free_ char *rootfs = dir ? nxc_path_join(dir, "rootfs") : NULL;
-                int r = rootfs ? nxc_umount(rootfs, err) : nxc_oom(err);
+                int r = dir ? release_orphan(h, orphans->v[i], dir, err) : nxc_oom(err);
 
                 if (r == 0)
                         r = nxc_remove_tree_at(AT_FDCWD, dir, err);
