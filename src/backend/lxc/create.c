@@ -401,8 +401,7 @@ static int run_container_hooks(void *arg, int report_fd, struct nxc_error *err)
 static int inside(struct creation *k, int (*fn)(void *, int, struct nxc_error *), struct nxc_error *err)
 {
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, k->init, 0);
-        struct lxc_enter e = { .pidfd = pidfd,
-                .flags = lxc_ns_of(k->init) };
+        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(k->init) };
         struct lxc_entered child = LXC_ENTERED_INIT;
         int r;
 

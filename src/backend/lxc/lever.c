@@ -7,8 +7,8 @@
  * monitor stays where it is.
  * - waitid, waitpid: the monitor has no such child then. A pidfd answers in their place that it has ended; a
  * thread queues the SIGCHLD that liblxc's loop waits for.
- * - setresuid, setresgid, setgroups: in a user namespace the init goes on as the host's root, who may pass
- * the state directory, until it executes nexcage-init.
+ * - setresuid, setresgid, setgroups, getuid, getgid: in a user namespace the init goes on as the host's
+ * root, who may pass the state directory, until it executes nexcage-init.
  * - fchown: liblxc would give the state directory to the container's root.
  * - execvp: the init is executed from a memory file, by descriptor: no path of the container is used or
  * shown.
@@ -46,6 +46,7 @@ typedef long (*syscall_fn)(long, ...);
 typedef int (*waitid_fn)(idtype_t, id_t, siginfo_t *, int);
 typedef pid_t (*waitpid_fn)(pid_t, int *, int);
 typedef int (*setres_fn)(unsigned, unsigned, unsigned);
+typedef unsigned (*getid_fn)(void);
 typedef int (*fchown_fn)(int, uid_t, gid_t);
 typedef int (*setgroups_fn)(size_t, const gid_t *);
 typedef int (*execvp_fn)(const char *, char *const *);
@@ -278,6 +279,17 @@ int setresgid(gid_t real_id, gid_t effective, gid_t saved)
 int setgroups(size_t n, const gid_t *list)
 {
         return is_init ? 0 : ((setgroups_fn)real("setgroups"))(n, list);
+}
+
+/* liblxc sends them along with messages, and the kernel takes none that the namespace does not map. */
+uid_t getuid(void)
+{
+        return is_init ? 0 : ((getid_fn)real("getuid"))();
+}
+
+gid_t getgid(void)
+{
+        return is_init ? 0 : ((getid_fn)real("getgid"))();
 }
 
 int fchown(int fd, uid_t owner, gid_t group)

@@ -107,8 +107,8 @@ int lxc_seccomp(
 
 /* ---- enter.c: a process in a container's namespaces */
 struct lxc_enter {
-        int pidfd;                       /* of the init */
-        int flags;                       /* CLONE_NEW* to join with it */
+        int pidfd;                      /* of the init */
+        int flags;                      /* CLONE_NEW* to join with it */
         const struct nxc_strv *cgroups; /* to join, or NULL */
 };
 struct lxc_entered {
