@@ -1,20 +1,17 @@
 /* The default driver: upper and work directories of the container over the image's layers, in one overlay
  * mount. Nothing has to be set up for it. While it is prepared the mount is detached (sys/mount.h), so only
- * its directories, which lie in the container's staging directory, have to be undone. */
-#include "storage/storage-ops.h"
+ * its directories, which lie in the container's directory, have to be undone. */
+#include "storage/common-internal.h"
 
 #include "core/cleanup.h"
 #include "core/fs.h"
-#include "core/path.h"
-#include "sys/mount.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define FILESYSTEMS_MAX_BYTES 65536 /* some dozen names */
 
-static int probe(struct nxc_error *err)
+static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
 {
         _cleanup_free_ char *text = NULL;
         int r = nxc_read_file_at(AT_FDCWD, "/proc/filesystems", FILESYSTEMS_MAX_BYTES, &text, NULL, err);
@@ -22,72 +19,47 @@ static int probe(struct nxc_error *err)
         if (r < 0 || strstr(text, "\toverlay\n"))
                 return r;
         r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "the kernel has no overlay file system");
-        nxc_error_hint(err, "modprobe overlay");
+        nxc_error_hint(err, "modprobe overlay, or use --storage dir");
         return r;
 }
 
-static int make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd, struct nxc_error *err)
+static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err)
 {
-        int fd;
+        if (q->size_bytes) {
+                int r = nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
+                        "a size (--storage-size) with storage driver 'overlay'");
 
-        if (mkdirat(dir_fd, name, mode) < 0)
-                return nxc_fail(err, errno, "create the container's '%s' directory", name);
-        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return nxc_fail(err, errno, "open the container's '%s' directory", name);
-        *ret_fd = fd;
-        return 0;
-}
-
-static int prepare(const struct nxc_storage_prepare *p, int *ret_mount_fd, struct nxc_error *err)
-{
-        _cleanup_close_ int root = -EBADF, upper = -EBADF, work = -EBADF;
-        int r = make_dir(p->dir_fd, "rootfs", 0700, &root, err);
-
-        if (r < 0)
+                nxc_error_hint(err, "use --storage raw");
                 return r;
-        if (!p->read_only) {
-                r = make_dir(p->dir_fd, "upper", 0755, &upper, err);
-                if (r < 0)
-                        return r;
-                r = make_dir(p->dir_fd, "work", 0700, &work, err);
-                if (r < 0)
-                        return r;
         }
-        return nxc_layer_chain_compose(p->chain, upper, work, p->ephemeral, ret_mount_fd, err);
+        return nxc_storage_compose(q, ret_mount_fd, err);
 }
 
-static int attach(int mount_fd, const char *container_dir, struct nxc_rootfs *ret, struct nxc_error *err)
+static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind kind, int mount_fd,
+        struct nxc_rootfs *ret, struct nxc_error *err)
 {
-        _cleanup_free_ char *path = nxc_path_join(container_dir, "rootfs");
-        _cleanup_close_ int dir = -EBADF;
-        int r;
-
-        if (!path)
-                return nxc_oom(err);
-        dir = open(container_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir < 0)
-                return nxc_fail(err, errno, "open the container's directory '%s'", container_dir);
-        r = nxc_mount_attach(mount_fd, dir, "rootfs", err);
-        if (r < 0)
-                return r;
-        ret->kind = NXC_ROOTFS_DIR;
-        ret->path = TAKE_PTR(path);
-        return 0;
+        return nxc_storage_attach_dir(c, mount_fd, NULL, ret, err);
 }
 
-static int detach(const char *container_dir, struct nxc_error *err)
+static int usage(const struct nxc_storage_container *c, struct nxc_storage_usage *ret, struct nxc_error *err)
 {
-        _cleanup_free_ char *path = nxc_path_join(container_dir, "rootfs");
+        struct nxc_storage_usage u = { 0 };
+        int r = nxc_storage_disk_usage(c->dir, "upper", &u.bytes, err);
 
-        return path ? nxc_umount(path, err) : nxc_oom(err);
+        if (r == 0)
+                *ret = u;
+        return r;
 }
 
 const struct nxc_storage_ops nxc_storage_overlay = {
         .name = "overlay",
         .summary = "an upper directory over the image's layers",
+        .makes = NXC_STORAGE_MAKES_NOTHING,
+        .offers = { NXC_ROOTFS_DIR },
+        .n_offers = 1,
         .probe = probe,
         .prepare = prepare,
         .attach = attach,
-        .detach = detach,
+        .release = nxc_storage_unmount,
+        .usage = usage,
 };
