@@ -52,7 +52,7 @@ static const char *const hook_failures[] = { "abort", "continue", NULL };
                 .help = "run with this backend (crun, runc) instead of the configured or first "            \
                 "usable one" },                                                                             \
         { "storage", .metavar = "DRIVER", NXC_OPT(STRING, A, create.storage),                               \
-                .help = "keep the container's writable root with this driver (overlay)" },                  \
+                .help = "keep the container's writable root with this driver (overlay, dir, raw)" },                  \
         { "storage-size", .metavar = "SIZE", NXC_OPT(SIZE, A, create.storage_size),                         \
                 .help = "the most that the root may hold; for an image file its size" },                    \
         { "hook-failure", .choices = hook_failures, NXC_OPT(WORD, A, create.hook_failure),                  \

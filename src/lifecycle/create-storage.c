@@ -7,9 +7,11 @@
 
 #include "core/cleanup.h"
 #include "core/json.h"
+#include "core/path.h"
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define ANNOTATION_STORAGE "org.nexcage.storage"
 #define ANNOTATION_SIZE "org.nexcage.storage.size"
@@ -287,12 +289,89 @@ int nxc_flow_make_root(struct nxc_flow *f, struct nxc_error *err)
         return r;
 }
 
+/* --- the way to the root, for a user namespace's root, who is nobody on the host --- */
+
+struct traveller {
+        uid_t uid;
+        gid_t gid;
+};
+
+static bool may_pass(const struct traveller *t, const struct stat *st)
+{
+        return st->st_uid == t->uid   ? st->st_mode & 0100
+               : st->st_gid == t->gid ? st->st_mode & 0010
+                                      : st->st_mode & 0001;
+}
+
+/* Of our own directories: all below them are 0700, and a container's lets its own group in alone. */
+static int open_store(const struct nxc_flow *f, const struct traveller *t, struct nxc_error *err)
+{
+        _cleanup_free_ char *containers = nxc_path_join(f->host->store, "containers");
+        const char *const ours[] = { f->host->store, containers };
+
+        if (!containers)
+                return nxc_oom(err);
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(ours); i++) {
+                struct stat st;
+
+                if (stat(ours[i], &st) < 0 ||
+                        (!may_pass(t, &st) && chmod(ours[i], (st.st_mode & 07777) | 0011) < 0))
+                        return nxc_fail(err, errno, "let a user namespace through '%s'", ours[i]);
+        }
+        if (fchown(f->staging_fd, (uid_t)-1, t->gid) < 0 || fchmod(f->staging_fd, 0710) < 0)
+                return nxc_fail(err, errno, "let a user namespace into '%s'", f->container_dir);
+        return 0;
+}
+
+/* Of what lies above them, which is not ours to open. */
+static int check_way(const struct nxc_flow *f, const struct traveller *t, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = strdup(f->host->store);
+
+        if (!path)
+                return nxc_oom(err);
+        for (char *slash = strrchr(path, '/'); slash && slash > path; slash = strrchr(path, '/')) {
+                struct stat st;
+                int r;
+
+                *slash = '\0';
+                if (stat(path, &st) < 0)
+                        return nxc_fail(err, errno, "look at '%s'", path);
+                if (may_pass(t, &st))
+                        continue;
+                r = nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0,
+                        "the root of the user namespace (%u:%u) cannot reach the store: '%s' lets it not "
+                        "through",
+                        t->uid, t->gid, path);
+                nxc_error_hint(err, "chmod o+x '%.400s'", path);
+                return r;
+        }
+        return 0;
+}
+
+static int let_in(const struct nxc_flow *f, struct nxc_error *err)
+{
+        struct traveller t;
+        uint32_t uid, gid;
+        int r;
+
+        if (nxc_idmap_shift(f->ids->uids, f->ids->n_uids, 0, &uid) < 0 ||
+                nxc_idmap_shift(f->ids->gids, f->ids->n_gids, 0, &gid) < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
+                        "an image's root in a user namespace that maps no root (containerID 0)");
+        t = (struct traveller){ uid, gid };
+        r = check_way(f, &t, err);
+        return r < 0 ? r : open_store(f, &t, err);
+}
+
 int nxc_flow_attach_root(struct nxc_flow *f, struct nxc_error *err)
 {
         struct nxc_storage_env env = nxc_flow_storage_env(f);
         struct nxc_storage_container c = { &env, f->id, f->container_dir };
-        int r = nxc_storage_attach(f->storage, &c, f->rootfs.kind, f->mount_fd, &f->rootfs, err);
+        int r = f->ids ? let_in(f, err) : 0;
 
+        if (r == 0)
+                r = nxc_storage_attach(f->storage, &c, f->rootfs.kind, f->mount_fd, &f->rootfs, err);
         nxc_closep(&f->mount_fd);
         return r;
 }

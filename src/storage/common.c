@@ -2,6 +2,7 @@
 #include "storage/common-internal.h"
 
 #include "core/cleanup.h"
+#include "core/fs.h"
 #include "core/path.h"
 #include "sys/mount.h"
 
@@ -23,6 +24,22 @@ int nxc_storage_make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd,
                 return nxc_fail(err, errno, "open the container's '%s' directory", name);
         *ret_fd = fd;
         return 0;
+}
+
+int nxc_storage_remove_overlay(int dir_fd, struct nxc_error *err)
+{
+        int r = nxc_remove_tree_at(dir_fd, "upper", err);
+
+        return r < 0 ? r : nxc_remove_tree_at(dir_fd, "work", err);
+}
+
+int nxc_storage_refuse_size(const char *driver, struct nxc_error *err)
+{
+        int r = nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
+                "a size (--storage-size) with storage driver '%s' on this file system", driver);
+
+        nxc_error_hint(err, "use --storage raw");
+        return r;
 }
 
 int nxc_storage_compose(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err)
@@ -77,7 +94,7 @@ struct linked {
 };
 
 struct count {
-        uint64_t bytes;
+        struct nxc_tree_count sum;
         dev_t dev;
         struct linked *links; /* inodes with more than one name */
         size_t n_links, cap;
@@ -107,11 +124,12 @@ static int count_entry(struct count *c, int dir_fd, const char *name, int depth)
 
         if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        if (st.st_dev != c->dev)
+        c->sum.inodes++;
+        if (S_ISDIR(st.st_mode) && st.st_dev != c->dev)
                 return 0;
         if (!S_ISDIR(st.st_mode) && st.st_nlink > 1)
                 return remember_link(c, &st);
-        c->bytes += (uint64_t)st.st_blocks * 512;
+        c->sum.bytes += (uint64_t)st.st_blocks * 512;
         if (!S_ISDIR(st.st_mode) || depth >= USAGE_MAX_DEPTH)
                 return 0;
         fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -145,37 +163,47 @@ static int by_inode(const void *a, const void *b)
         return x->ino < y->ino ? -1 : x->ino > y->ino;
 }
 
-int nxc_storage_disk_usage(const char *dir, const char *name, uint64_t *ret, struct nxc_error *err)
+int nxc_storage_count(int fd, struct nxc_tree_count *ret)
 {
-        _cleanup_free_ char *path = nxc_path_join(dir, name);
         struct count c = { 0 };
         struct stat st;
-        int fd, r;
+        int copy, r;
 
-        if (!path)
-                return nxc_oom(err);
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 && errno == ENOENT) {
-                *ret = 0;
-                return 0;
-        }
-        if (fd < 0 || fstat(fd, &st) < 0) {
-                r = nxc_fail(err, errno, "open '%s'", path);
-                nxc_closep(&fd);
-                return r;
-        }
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (copy < 0)
+                return -errno;
         c.dev = st.st_dev;
-        c.bytes = (uint64_t)st.st_blocks * 512;
-        r = count_dir(&c, fd, 0);
+        c.sum = (struct nxc_tree_count){ (uint64_t)st.st_blocks * 512, 1 };
+        r = count_dir(&c, copy, 0);
         if (c.n_links)
                 qsort(c.links, c.n_links, sizeof(*c.links), by_inode);
         for (size_t i = 0; i < c.n_links; i++)
                 if (i == 0 || c.links[i].ino != c.links[i - 1].ino)
-                        c.bytes += c.links[i].bytes;
+                        c.sum.bytes += c.links[i].bytes;
         free(c.links);
+        if (r == 0)
+                *ret = c.sum;
+        return r;
+}
+
+int nxc_storage_disk_usage(const char *dir, const char *name, uint64_t *ret, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(dir, name);
+        _cleanup_close_ int fd = -EBADF;
+        struct nxc_tree_count count = { 0 };
+        int r;
+
+        if (!path)
+                return nxc_oom(err);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno != ENOENT)
+                return nxc_fail(err, errno, "open '%s'", path);
+        r = fd < 0 ? 0 : nxc_storage_count(fd, &count);
         if (r < 0)
                 return nxc_fail(err, -r, "count what '%s' takes", path);
-        *ret = c.bytes;
+        *ret = count.bytes;
         return 0;
 }
 

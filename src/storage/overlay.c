@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FILESYSTEMS_MAX_BYTES 65536 /* some dozen names */
 
@@ -25,14 +26,89 @@ static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
 
 static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err)
 {
-        if (q->size_bytes) {
-                int r = nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
-                        "a size (--storage-size) with storage driver 'overlay'");
+        _cleanup_close_ int userns = -EBADF;
+        int r = 0;
 
-                nxc_error_hint(err, "use --storage raw");
+        if (q->size_bytes)
+                return nxc_storage_refuse_size("overlay", err);
+        if (q->ids)
+                r = nxc_idmap_open(q->ids, &userns, err);
+        if (r < 0)
                 return r;
+        nxc_layer_chain_map(q->chain, q->ids, userns);
+        r = nxc_storage_compose(q, ret_mount_fd, err);
+        nxc_layer_chain_map(q->chain, NULL, -EBADF);
+        return r;
+}
+
+/* --- a user namespace: the layers are shown to the overlay with the owners they have there (Linux >= 5.19);
+ * what the flow wrote meanwhile has the flow's --- */
+
+static bool is_mapped(const struct nxc_id_range *ranges, size_t n, uint32_t outside)
+{
+        for (size_t i = 0; i < n; i++)
+                if (outside >= ranges[i].outside && outside - ranges[i].outside < ranges[i].count)
+                        return true;
+        return false;
+}
+
+/* By the overlay's own name for it, whose idea of the owner would be the old one otherwise. */
+static int give_away(const struct nxc_idmap *ids, int mount_dir, const char *name, const struct stat *st,
+        struct nxc_error *err)
+{
+        uint32_t uid = st->st_uid, gid = st->st_gid;
+
+        if (is_mapped(ids->uids, ids->n_uids, uid) && is_mapped(ids->gids, ids->n_gids, gid))
+                return 0; /* it was copied up */
+        if (nxc_idmap_shift(ids->uids, ids->n_uids, uid, &uid) < 0 ||
+                nxc_idmap_shift(ids->gids, ids->n_gids, gid, &gid) < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0,
+                        "the user namespace does not map %u:%u, whose the directories of the root are", uid,
+                        gid);
+        if (fchownat(mount_dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+                return nxc_fail(err, errno, "give '%s' of the root to the user namespace", name);
+        return 0;
+}
+
+static int give_away_all(const struct nxc_idmap *ids, int upper_dir, int mount_dir, struct nxc_error *err)
+{
+        int fd = openat(upper_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *de;
+
+        if (!dir)
+                return nxc_fail(err, errno, "read the container's 'upper' directory");
+        while (r == 0 && (de = readdir(dir))) {
+                _cleanup_close_ int below = -EBADF, shown = -EBADF;
+                struct stat st;
+
+                if (nxc_streq(de->d_name, ".") || nxc_streq(de->d_name, ".."))
+                        continue;
+                if (fstatat(upper_dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        return nxc_fail(err, errno, "stat '%s' in the root", de->d_name);
+                r = give_away(ids, mount_dir, de->d_name, &st, err);
+                if (r < 0 || !S_ISDIR(st.st_mode))
+                        continue;
+                below = openat(upper_dir, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                shown = openat(mount_dir, de->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (below < 0 || shown < 0)
+                        return nxc_fail(err, errno, "open '%s' in the root", de->d_name);
+                r = give_away_all(ids, below, shown, err);
         }
-        return nxc_storage_compose(q, ret_mount_fd, err);
+        return r;
+}
+
+static int make(const struct nxc_storage_container *c, const struct nxc_storage_request *q, int *mount_fd,
+        struct nxc_error *err)
+{
+        _cleanup_close_ int upper = -EBADF;
+
+        if (!q->ids)
+                return 0;
+        upper = openat(q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (upper < 0)
+                return nxc_fail(err, errno, "open the container's 'upper' directory");
+        return give_away_all(q->ids, upper, *mount_fd, err);
 }
 
 static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind kind, int mount_fd,
@@ -59,6 +135,7 @@ const struct nxc_storage_ops nxc_storage_overlay = {
         .n_offers = 1,
         .probe = probe,
         .prepare = prepare,
+        .make = make,
         .attach = attach,
         .release = nxc_storage_unmount,
         .usage = usage,

@@ -13,10 +13,11 @@
 #define DRIVER_FILE ".storage"
 #define DRIVER_NAME_MAX 64
 
-static const struct nxc_storage_ops *const drivers[] = { &nxc_storage_overlay, NULL };
+static const struct nxc_storage_ops *const drivers[] = { &nxc_storage_overlay, &nxc_storage_dir,
+        &nxc_storage_raw, NULL };
 
 /* Names that the design has and this build has not: refused as such, not as a typing error. */
-static const char *const planned[] = { "zfs", "raw", "dir" };
+static const char *const planned[] = { "zfs" };
 
 const struct nxc_storage_ops *const *nxc_storage_drivers(void)
 {
