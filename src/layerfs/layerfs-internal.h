@@ -69,10 +69,6 @@ void nxc_layer_image_name(const struct nxc_digest *diff_id, char *ret);
 int nxc_layer_image_open(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, int *ret, struct nxc_error *err);
 
-/* One layer, or the upper directory of an overlay, over what lies in to_fd: whiteouts and opaque directories
- * take away, all else is copied (apply.c). */
-int nxc_layer_apply(int layer_fd, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err);
-
 /* Makes a staged directory, 0700, and returns an fd of it that holds its lock. name: NXC_STAGING_NAME_MAX.
  */
 int nxc_layerfs_stage(struct nxc_layerfs *lfs, char *name, int *ret_fd, struct nxc_error *err);

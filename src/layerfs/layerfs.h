@@ -56,6 +56,10 @@ struct nxc_flatten_opts {
 int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_fd,
         const struct nxc_flatten_opts *opts, struct nxc_error *err);
 
+/* One layer, or the upper directory of an overlay, over what lies in to_fd: whiteouts and opaque directories
+ * take away, all else is copied (apply.c). */
+int nxc_layer_apply(int layer_fd, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err);
+
 /* Bytes on disk of one layer. */
 int nxc_layerfs_size(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, uint64_t *ret, struct nxc_error *err);

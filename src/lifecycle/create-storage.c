@@ -37,8 +37,6 @@ static size_t driver_prefix(const char *source)
         const char *colon = source ? strchr(source, ':') : NULL;
         size_t n = colon ? (size_t)(colon - source) : 0;
 
-        if (n == strlen("zfs") && strncmp(source, "zfs", n) == 0)
-                return n;
         for (size_t i = 0; n && nxc_storage_drivers()[i]; i++)
                 if (strlen(nxc_storage_drivers()[i]->name) == n &&
                         strncmp(nxc_storage_drivers()[i]->name, source, n) == 0)

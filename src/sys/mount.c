@@ -431,6 +431,22 @@ int nxc_mount_image(
         return 0;
 }
 
+int nxc_mount_dataset(const char *dataset, int *ret_mount_fd, struct nxc_error *err)
+{
+        _cleanup_close_ int fs_fd = fsopen("zfs", FSOPEN_CLOEXEC), mount_fd = -EBADF;
+
+        if (fs_fd < 0)
+                return nxc_fail_kind(err, NXC_ERR_ZFS, errno, "open the kernel's file system 'zfs'");
+        if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", dataset, 0) < 0 ||
+                fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return nxc_fail_kind(err, NXC_ERR_ZFS, errno, "open dataset '%s' to mount it", dataset);
+        mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
+        if (mount_fd < 0)
+                return nxc_fail_kind(err, NXC_ERR_ZFS, errno, "mount dataset '%s'", dataset);
+        *ret_mount_fd = TAKE_FD(mount_fd);
+        return 0;
+}
+
 int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error *err)
 {
         _cleanup_close_ int mount_fd = open_tree(
