@@ -24,7 +24,7 @@ struct nxc_config {
         char *authfile, *cert_dir; /* [registry] authfile, cert_dir; or NULL */
         struct nxc_strv
                 insecure;    /* [registry] insecure = host[:port] ...: as --tls-verify=false for these */
-        char *layer_format;  /* [layerfs] format = auto | erofs | dir; or NULL: dir */
+        char *layer_format;  /* [layerfs] format = auto | erofs | dir; or NULL: auto */
         bool hooks_continue; /* [hooks] on_failure = abort | continue */
         struct nxc_config_route *routes; /* [routes] PATTERN = RUNTIME, first match wins */
         size_t n_routes;

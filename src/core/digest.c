@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool nxc_digest_is_valid(const char *text)
@@ -40,4 +41,15 @@ const char *nxc_digest_hex(const struct nxc_digest *d)
 void nxc_digest_blob_path(const struct nxc_digest *d, char *ret, size_t size)
 {
         snprintf(ret, size, "blobs/%.6s/%s", d->text, nxc_digest_hex(d));
+}
+
+void nxc_digest_uuid(const struct nxc_digest *d, uint8_t ret[16])
+{
+        const char *hex = nxc_digest_hex(d);
+
+        for (int i = 0; i < 16; i++) {
+                char byte[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+                ret[i] = (uint8_t)strtoul(byte, NULL, 16);
+        }
 }

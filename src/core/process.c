@@ -217,12 +217,16 @@ static int spawn(const struct nxc_process_opts *o, const int fds[3], pid_t *ret_
 {
         const char *program = o->program ? o->program : o->argv[0];
         _cleanup_free_ char *path = NULL;
+        char by_fd[32];
+        const char *file;
         int r;
 
         r = nxc_process_find(program, &path);
         if (r < 0)
                 return nxc_fail(err, -r, "find program '%s'", program);
-        r = o->in_child ? fork_way(o, path, fds, ret_pid) : posix_way(o, path, fds, ret_pid);
+        snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", o->program_fd);
+        file = o->program_fd >= 0 ? by_fd : path;
+        r = o->in_child ? fork_way(o, file, fds, ret_pid) : posix_way(o, file, fds, ret_pid);
         return r < 0 ? nxc_fail(err, -r, "run '%s'", path) : 0;
 }
 

@@ -11,6 +11,7 @@
 struct nxc_process_opts {
         const char *const *argv; /* argv[0] is an absolute path, or looked up in a fixed system PATH */
         const char *program;     /* what is executed when it is not argv[0]; NULL: argv[0] */
+        int program_fd;          /* -1, or another descriptor of program, which is executed; no script */
         const char *const *envp; /* NULL: PATH only */
         const char *input;       /* fed to stdin; NULL: stdin_fd */
         size_t input_len;
@@ -28,9 +29,9 @@ struct nxc_process_opts {
         int (*in_child)(void *arg);
         void *in_child_arg;
 };
-#define NXC_PROCESS_OPTS_INIT                                    \
-        {                                                        \
-                .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 \
+#define NXC_PROCESS_OPTS_INIT                                                      \
+        {                                                                          \
+                .program_fd = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 \
         }
 
 /* Runs to the end. ret_status: the raw wait status. Only "could not run" or a timeout is an error. */

@@ -299,6 +299,15 @@ int nxc_layer_restore(struct nxc_engine_ctx *ctx, const struct nxc_descriptor *d
         return r;
 }
 
+/* The image is whole without it. */
+static void make_index(struct nxc_engine_ctx *ctx, const struct nxc_image *image)
+{
+        struct nxc_error why = { 0 };
+
+        if (nxc_layerfs_index(ctx->layers, image->config.diff_ids, image->config.n_diff_ids, &why) < 0)
+                nxc_warn("make the index of the layers: %s, ignoring", why.message);
+}
+
 int nxc_layers_restore(struct nxc_engine_ctx *ctx, const struct nxc_image *image, struct nxc_error *err)
 {
         int r = 0;
@@ -311,5 +320,7 @@ int nxc_layers_restore(struct nxc_engine_ctx *ctx, const struct nxc_image *image
                 if (r < 0)
                         nxc_error_wrap(err, "layer %zu, '%s'", i + 1, image->manifest.layers[i].digest.text);
         }
+        if (r == 0)
+                make_index(ctx, image);
         return r;
 }

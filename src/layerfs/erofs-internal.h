@@ -31,12 +31,29 @@ struct nxc_erofs_super {
         uint32_t build_time_nsec, blocks, meta_block, xattr_block;
         uint8_t uuid[16], volume[16];
         uint32_t incompat;
-        uint8_t rest[44];
+        uint16_t algorithms, devices, device_slot;
+        uint8_t rest[38];
+};
+
+enum nxc_erofs_incompat { NXC_EROFS_INCOMPAT_CHUNKS = 4, NXC_EROFS_INCOMPAT_DEVICES = 8 };
+
+struct nxc_erofs_device { /* another file that holds blocks; at device_slot, in units of its size */
+        char tag[64];
+        uint32_t blocks, mapped;
+        uint8_t rest[56];
 };
 
 #define NXC_EROFS_EXTENDED 1u /* format: bit 0, a 64 byte inode; then where its data are */
 #define NXC_EROFS_PLAIN (NXC_EROFS_EXTENDED | 0u << 1)
 #define NXC_EROFS_INLINE (NXC_EROFS_EXTENDED | 2u << 1) /* the last, partial block follows the inode */
+#define NXC_EROFS_CHUNKS (NXC_EROFS_EXTENDED | 4u << 1) /* chunks of blocks, listed behind the inode */
+#define NXC_EROFS_CHUNK_INDEXES 0x20u                   /* in start: the list is of struct nxc_erofs_chunk */
+#define NXC_EROFS_CHUNK_BITS_MAX 31u                    /* in start, too: the size of a chunk, in blocks */
+
+struct nxc_erofs_chunk {
+        uint16_t advise, device;
+        uint32_t block;
+};
 
 struct nxc_erofs_inode {
         uint16_t format, xattr_count, mode, reserved;
@@ -147,9 +164,16 @@ struct nxc_erofs_writer; /* one image */
 int nxc_erofs_open(int fd, struct nxc_erofs_writer **ret, struct nxc_error *err);
 void nxc_erofs_close(struct nxc_erofs_writer *w);
 
+/* Before all else, the devices, numbered from 1. */
+int nxc_erofs_add_device(struct nxc_erofs_writer *w, const char *tag, uint32_t blocks);
+int nxc_erofs_end_devices(struct nxc_erofs_writer *w);
+
 /* The content of the next file or symlink, in ascending order; then its inode, which has the size. */
 int nxc_erofs_add_data(struct nxc_erofs_writer *w, uint64_t offset, const void *data, size_t len);
 int nxc_erofs_add_inode(struct nxc_erofs_writer *w, const struct nxc_erofs_attrs *a, uint64_t *ret_nid);
+/* The inode of a file whose blocks lie one after the other on a device. */
+int nxc_erofs_add_remote_inode(struct nxc_erofs_writer *w, const struct nxc_erofs_attrs *a, uint16_t device,
+        uint32_t start, uint64_t *ret_nid);
 /* The start of a symlink's target, back from the image; NUL terminated. */
 int nxc_erofs_read_symlink(struct nxc_erofs_writer *w, uint64_t nid, char *buf, size_t size);
 /* Encodes attributes for a directory's inode; shared ones are written. ret: NXC_EROFS_XATTR_BODY_MAX. */
@@ -189,9 +213,11 @@ int nxc_erofs_add_directory_inode(struct nxc_erofs_writer *w, const struct nxc_e
         const struct nxc_erofs_name *v, size_t n);
 /* The superblock. The image is whole then, though not synced. */
 int nxc_erofs_finish(struct nxc_erofs_writer *w, const uint8_t uuid[16], uint64_t *ret_inodes);
-/* Behind the image: its extents, and the record (struct nxc_layer_record), which gets what is known here. */
+/* Behind the image: its extents, something more, and the record (struct nxc_layer_record), which gets magic
+ * and what is known here. */
 struct nxc_layer_record;
-int nxc_erofs_seal(struct nxc_erofs_writer *w, struct nxc_layer_record *record);
+int nxc_erofs_seal(struct nxc_erofs_writer *w, const char *magic, const void *more, size_t more_len,
+        struct nxc_layer_record *record);
 
 /* --- a tar stream into an image (erofs-tree.c) --- */
 
@@ -212,3 +238,17 @@ struct nxc_erofs_image {
 int nxc_erofs_from_tar(struct nxc_erofs_writer *w, const struct nxc_tar_source *source,
         const struct nxc_tar_limits *limits, const uint8_t uuid[16], struct nxc_tar_result *ret,
         struct nxc_erofs_image *ret_image, struct nxc_error *err);
+
+/* --- an index over a chain of images (erofs-merge.c) --- */
+
+struct nxc_erofs_chain_layer {
+        int fd;           /* of its image; borrowed, as all here */
+        const char *name; /* its diff_id */
+        uint32_t blocks;
+        bool implicit_root; /* what it says of "/" is made up */
+};
+
+/* base first, from the lowest that shows; the devices of the image, in this order. The same for the same
+ * images, byte by byte. err: that of the writer. */
+int nxc_erofs_merge(struct nxc_erofs_writer *w, const struct nxc_erofs_chain_layer *layers, size_t n,
+        const uint8_t uuid[16], struct nxc_erofs_image *ret_image, struct nxc_error *err);

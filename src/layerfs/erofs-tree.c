@@ -6,7 +6,7 @@
  * directory that is replaced loses its record, so that nothing finds what was in it.
  *
  * Memory: 24 bytes for a name and some 10 in the table, and the name itself; 80 more for a directory. */
-#include "layerfs/erofs-internal.h"
+#include "layerfs/erofs-tree-internal.h"
 
 #include "core/cleanup.h"
 #include "core/str.h"
@@ -16,66 +16,12 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#define ROOT 1       /* the root's directory */
 #define MAX_LINKS 40 /* symlinks followed for one path, as the kernel does (MAXSYMLINKS) */
-
-struct node {
-        uint32_t next;  /* in its directory */
-        uint32_t text;  /* where in names: a length byte, and so many more */
-        uint32_t dir;   /* in which it is */
-        uint32_t child; /* what directory it is; 0: none */
-        uint64_t nid : 48;
-        uint64_t type : 4; /* S_IFMT >> 12 */
-        uint64_t linked : 1;
-        uint64_t whiteout : 1;
-};
-
-struct dir {
-        uint32_t first, count; /* nodes in it */
-        uint32_t parent;
-        uint32_t depth;
-        uint32_t xattrs, xattr_len; /* where in xattrs */
-        uid_t uid;
-        gid_t gid;
-        uint16_t mode;
-        bool opaque;
-        uint32_t nlink;
-        uint32_t mtime_nsec;
-        int64_t mtime;
-        struct nxc_erofs_place place;
-};
-
-struct tree {
-        struct nxc_erofs_writer *w;
-        struct nxc_error *err;
-        struct nxc_tar_result *result;
-        const uint8_t *uuid;
-        uint64_t inodes;
-        uint64_t key[2]; /* of the hash; nothing in the image depends on it */
-        struct node *nodes;
-        uint32_t n_nodes, cap_nodes; /* 0 is no node */
-        uint32_t *table;
-        uint32_t table_size; /* a power of two */
-        struct dir *dirs;
-        uint32_t n_dirs, cap_dirs; /* 0 is no directory */
-        struct nxc_buf names;
-        struct nxc_buf
-                xattrs; /* of directories: struct nxc_erofs_xattr_entry, name and value; later encoded */
-        uint32_t cwd;   /* the directory in which entries are made; 0: none */
-        char cwd_path[PATH_MAX];
-        /* for the end */
-        struct nxc_erofs_name *list;
-        size_t cap_list;
-        struct nxc_erofs_patch *links;
-        size_t n_links, cap_links;
-        uint32_t *order;
-        uint32_t n_order;
-};
 
 /* --- names --- */
 
 /* Room for one more; *v is realloc'ed. */
-static int grow(struct tree *t, void *v, size_t n, size_t *cap, size_t size)
+static int grow(struct nxc_erofs_tree *t, void *v, size_t n, size_t *cap, size_t size)
 {
         void **p = v, *more;
         size_t new_cap = *cap ? 2 * *cap : 64;
@@ -90,7 +36,7 @@ static int grow(struct tree *t, void *v, size_t n, size_t *cap, size_t size)
         return 0;
 }
 
-static int grow32(struct tree *t, void *v, uint32_t n, uint32_t *cap, size_t size)
+static int grow32(struct nxc_erofs_tree *t, void *v, uint32_t n, uint32_t *cap, size_t size)
 {
         size_t c = *cap;
         int r = grow(t, v, n, &c, size);
@@ -100,7 +46,7 @@ static int grow32(struct tree *t, void *v, uint32_t n, uint32_t *cap, size_t siz
 }
 
 /* Keyed, so that an archive cannot choose names which all meet in one place. */
-static uint32_t hash(const struct tree *t, uint32_t dir, const char *name, size_t len)
+static uint32_t hash(const struct nxc_erofs_tree *t, uint32_t dir, const char *name, size_t len)
 {
         uint64_t h = t->key[0] ^ dir, word;
 
@@ -115,18 +61,18 @@ static uint32_t hash(const struct tree *t, uint32_t dir, const char *name, size_
         return (uint32_t)(h >> 32);
 }
 
-static const char *name_of(const struct tree *t, const struct node *n, size_t *ret_len)
+static const char *name_of(const struct nxc_erofs_tree *t, const struct nxc_erofs_node *n, size_t *ret_len)
 {
         *ret_len = (uint8_t)t->names.data[n->text];
         return t->names.data + n->text + 1;
 }
 
 /* The slot of the table where it is, or is to be. */
-static uint32_t *find_slot(struct tree *t, uint32_t dir, const char *name, size_t len)
+static uint32_t *find_slot(struct nxc_erofs_tree *t, uint32_t dir, const char *name, size_t len)
 {
         for (uint32_t i = hash(t, dir, name, len);; i++) {
                 uint32_t *slot = &t->table[i & (t->table_size - 1)];
-                const struct node *n = &t->nodes[*slot];
+                const struct nxc_erofs_node *n = &t->nodes[*slot];
                 const char *text;
                 size_t n_text;
 
@@ -140,14 +86,15 @@ static uint32_t *find_slot(struct tree *t, uint32_t dir, const char *name, size_
         }
 }
 
-static struct node *find(struct tree *t, uint32_t dir, const char *name, size_t len)
+struct nxc_erofs_node *nxc_erofs_tree_find(
+        struct nxc_erofs_tree *t, uint32_t dir, const char *name, size_t len)
 {
         uint32_t found = *find_slot(t, dir, name, len);
 
         return found ? &t->nodes[found] : NULL;
 }
 
-static int grow_table(struct tree *t)
+static int grow_table(struct nxc_erofs_tree *t)
 {
         uint32_t size = t->table_size ? 2 * t->table_size : 256;
         uint32_t *table;
@@ -170,7 +117,8 @@ static int grow_table(struct tree *t)
 }
 
 /* A new name in a directory; valid until the next. */
-static int add_node(struct tree *t, uint32_t dir, const char *name, size_t len, struct node **ret)
+static int add_node(
+        struct nxc_erofs_tree *t, uint32_t dir, const char *name, size_t len, struct nxc_erofs_node **ret)
 {
         char prefix = (char)(uint8_t)len;
         uint32_t text = (uint32_t)t->names.len;
@@ -186,7 +134,9 @@ static int add_node(struct tree *t, uint32_t dir, const char *name, size_t len, 
                         NXC_EROFS_NAMES_MAX_BYTES);
         if (nxc_buf_add(&t->names, &prefix, 1) < 0 || nxc_buf_add(&t->names, name, len) < 0)
                 return nxc_oom(t->err);
-        t->nodes[t->n_nodes] = (struct node){ .next = t->dirs[dir].first, .text = text, .dir = dir };
+        t->nodes[t->n_nodes] = (struct nxc_erofs_node){
+                .next = t->dirs[dir].first, .text = text, .dir = dir
+        };
         *find_slot(t, dir, name, len) = t->n_nodes;
         t->dirs[dir].first = t->n_nodes;
         t->dirs[dir].count++;
@@ -195,9 +145,10 @@ static int add_node(struct tree *t, uint32_t dir, const char *name, size_t len, 
 }
 
 /* The node of a name, cleared if it was something else. */
-static int take_name(struct tree *t, uint32_t dir, const char *name, struct node **ret)
+int nxc_erofs_tree_take_name(
+        struct nxc_erofs_tree *t, uint32_t dir, const char *name, struct nxc_erofs_node **ret)
 {
-        struct node *n = find(t, dir, name, strlen(name));
+        struct nxc_erofs_node *n = nxc_erofs_tree_find(t, dir, name, strlen(name));
 
         if (!n)
                 return add_node(t, dir, name, strlen(name), ret);
@@ -207,13 +158,13 @@ static int take_name(struct tree *t, uint32_t dir, const char *name, struct node
         return 0;
 }
 
-static int add_dir(struct tree *t, uint32_t parent, bool opaque, uint32_t *ret)
+int nxc_erofs_tree_add_dir(struct nxc_erofs_tree *t, uint32_t parent, bool opaque, uint32_t *ret)
 {
         int r = grow32(t, &t->dirs, t->n_dirs, &t->cap_dirs, sizeof(*t->dirs));
 
         if (r < 0)
                 return r;
-        t->dirs[t->n_dirs] = (struct dir){ .parent = parent,
+        t->dirs[t->n_dirs] = (struct nxc_erofs_dir){ .parent = parent,
                 .depth = parent == t->n_dirs ? 0 : t->dirs[parent].depth + 1,
                 .opaque = opaque,
                 .mode = 0755 };
@@ -282,7 +233,8 @@ static size_t collect_xattrs(const struct nxc_tar_entry *e, struct nxc_erofs_xat
 }
 
 /* Those of a directory, from memory. */
-static size_t load_dir_xattrs(const struct tree *t, const struct dir *d, struct nxc_erofs_xattr *v)
+static size_t load_dir_xattrs(
+        const struct nxc_erofs_tree *t, const struct nxc_erofs_dir *d, struct nxc_erofs_xattr *v)
 {
         const char *p = d->xattr_len ? t->xattrs.data + d->xattrs : "";
         size_t n = 0;
@@ -298,17 +250,12 @@ static size_t load_dir_xattrs(const struct tree *t, const struct dir *d, struct 
         return n;
 }
 
-/* Its earlier ones stay, unless they come again. */
-static int save_dir_xattrs(struct tree *t, uint32_t dir, const struct nxc_tar_entry *e)
+int nxc_erofs_tree_set_xattrs(
+        struct nxc_erofs_tree *t, uint32_t dir, const char *path, const struct nxc_erofs_xattr *v, size_t n)
 {
-        struct nxc_erofs_xattr v[NXC_TAR_MAX_XATTRS];
         _cleanup_buf_ struct nxc_buf text = { 0 };
-        size_t n;
         int r = 0;
 
-        if (e->n_xattrs == 0)
-                return 0;
-        n = collect_xattrs(e, v, load_dir_xattrs(t, &t->dirs[dir], v));
         for (size_t i = 0; r == 0 && i < n; i++) {
                 struct nxc_erofs_xattr_entry entry = { v[i].name_len, v[i].prefix, v[i].value_len };
 
@@ -319,19 +266,30 @@ static int save_dir_xattrs(struct tree *t, uint32_t dir, const struct nxc_tar_en
                         r = nxc_buf_add(&text, v[i].value, v[i].value_len);
         }
         if (r == 0 && t->xattrs.len + text.len > NXC_EROFS_DIR_XATTRS_MAX_BYTES)
-                return nxc_tar_refuse(t->err, e->path,
+                return nxc_tar_refuse(t->err, path,
                         "directories have more than %u bytes of extended attributes",
                         NXC_EROFS_DIR_XATTRS_MAX_BYTES);
         t->dirs[dir].xattrs = (uint32_t)t->xattrs.len;
         t->dirs[dir].xattr_len = (uint32_t)text.len;
-        if (r == 0)
+        if (r == 0 && text.len)
                 r = nxc_buf_add(&t->xattrs, text.data, text.len);
         return r < 0 ? nxc_oom(t->err) : 0;
 }
 
-static int set_dir(struct tree *t, uint32_t dir, const struct nxc_tar_entry *e)
+/* Its earlier ones stay, unless they come again. */
+static int save_dir_xattrs(struct nxc_erofs_tree *t, uint32_t dir, const struct nxc_tar_entry *e)
 {
-        struct dir *d = &t->dirs[dir];
+        struct nxc_erofs_xattr v[NXC_TAR_MAX_XATTRS];
+
+        if (e->n_xattrs == 0)
+                return 0;
+        return nxc_erofs_tree_set_xattrs(
+                t, dir, e->path, v, collect_xattrs(e, v, load_dir_xattrs(t, &t->dirs[dir], v)));
+}
+
+static int set_dir(struct nxc_erofs_tree *t, uint32_t dir, const struct nxc_tar_entry *e)
+{
+        struct nxc_erofs_dir *d = &t->dirs[dir];
 
         d->mode = (uint16_t)e->mode;
         d->uid = e->uid;
@@ -345,10 +303,10 @@ static int set_dir(struct tree *t, uint32_t dir, const struct nxc_tar_entry *e)
 
 /* Where a path leads from the root, all its links followed as after a chroot: a directory, or -errno as
  * openat2 has it. */
-static int resolve(struct tree *t, const char *path, uint32_t *ret)
+static int resolve(struct nxc_erofs_tree *t, const char *path, uint32_t *ret)
 {
         char rest[PATH_MAX], target[PATH_MAX];
-        uint32_t dir = ROOT;
+        uint32_t dir = NXC_EROFS_ROOT;
         int links = 0;
         size_t len = strlen(path);
 
@@ -357,7 +315,7 @@ static int resolve(struct tree *t, const char *path, uint32_t *ret)
         memcpy(rest, path, len + 1);
         for (char *p = rest + strspn(rest, "/"); *p; p += strspn(p, "/")) {
                 size_t n = strcspn(p, "/"), left;
-                const struct node *node;
+                const struct nxc_erofs_node *node;
                 int r;
 
                 if (n > NAME_MAX)
@@ -367,7 +325,7 @@ static int resolve(struct tree *t, const char *path, uint32_t *ret)
                         p += n;
                         continue;
                 }
-                node = n == 1 && p[0] == '.' ? NULL : find(t, dir, p, n);
+                node = n == 1 && p[0] == '.' ? NULL : nxc_erofs_tree_find(t, dir, p, n);
                 if (!node && !(n == 1 && p[0] == '.'))
                         return -ENOENT;
                 p += n;
@@ -391,14 +349,15 @@ static int resolve(struct tree *t, const char *path, uint32_t *ret)
                 memmove(rest + len, p, left + 1);
                 memcpy(rest, target, len);
                 if (target[0] == '/')
-                        dir = ROOT;
+                        dir = NXC_EROFS_ROOT;
                 p = rest;
         }
         *ret = dir;
         return 0;
 }
 
-static int follow_link(struct tree *t, const struct nxc_tar_entry *e, const char *prefix, uint32_t *ret)
+static int follow_link(
+        struct nxc_erofs_tree *t, const struct nxc_tar_entry *e, const char *prefix, uint32_t *ret)
 {
         int r = resolve(t, prefix, ret);
 
@@ -417,14 +376,14 @@ static int follow_link(struct tree *t, const struct nxc_tar_entry *e, const char
 
 /* A directory that has no entry (yet), 0755 and root's as everybody makes it, and as old as what needs it.
  */
-static int make_implicit(struct tree *t, const struct nxc_tar_entry *e, uint32_t parent, const char *name,
-        bool opaque, uint32_t *ret)
+static int make_implicit(struct nxc_erofs_tree *t, const struct nxc_tar_entry *e, uint32_t parent,
+        const char *name, bool opaque, uint32_t *ret)
 {
-        struct node *n;
-        int r = add_dir(t, parent, opaque, ret);
+        struct nxc_erofs_node *n;
+        int r = nxc_erofs_tree_add_dir(t, parent, opaque, ret);
 
         if (r == 0)
-                r = take_name(t, parent, name, &n);
+                r = nxc_erofs_tree_take_name(t, parent, name, &n);
         if (r < 0)
                 return r;
         n->child = *ret;
@@ -434,10 +393,10 @@ static int make_implicit(struct tree *t, const struct nxc_tar_entry *e, uint32_t
         return 0;
 }
 
-static int enter_directory(
-        struct tree *t, struct nxc_tar_entry *e, const char *name, const char *prefix, uint32_t *dir)
+static int enter_directory(struct nxc_erofs_tree *t, struct nxc_tar_entry *e, const char *name,
+        const char *prefix, uint32_t *dir)
 {
-        const struct node *n = find(t, *dir, name, strlen(name));
+        const struct nxc_erofs_node *n = nxc_erofs_tree_find(t, *dir, name, strlen(name));
 
         if (n && n->child) {
                 *dir = n->child;
@@ -457,9 +416,9 @@ static int enter_directory(
 static int enter(void *arg, struct nxc_tar_entry *e)
 {
         char prefix[PATH_MAX], name[NAME_MAX + 1];
-        struct tree *t = arg;
+        struct nxc_erofs_tree *t = arg;
         size_t len = nxc_tar_split(e->path, &e->base);
-        uint32_t dir = ROOT;
+        uint32_t dir = NXC_EROFS_ROOT;
 
         if (t->cwd && strncmp(t->cwd_path, e->path, len) == 0 && t->cwd_path[len] == '\0')
                 return 0;
@@ -486,7 +445,7 @@ static int enter(void *arg, struct nxc_tar_entry *e)
 /* --- entries --- */
 
 /* Writes the inode and gives it the entry's name. */
-static int add_entry(struct tree *t, const struct nxc_tar_entry *e, uint64_t size)
+static int add_entry(struct nxc_erofs_tree *t, const struct nxc_tar_entry *e, uint64_t size)
 {
         struct nxc_erofs_xattr xattrs[NXC_TAR_MAX_XATTRS];
         struct nxc_erofs_attrs a = {
@@ -500,12 +459,12 @@ static int add_entry(struct tree *t, const struct nxc_tar_entry *e, uint64_t siz
                 .xattrs = xattrs,
                 .n_xattrs = collect_xattrs(e, xattrs, 0),
         };
-        struct node *n;
+        struct nxc_erofs_node *n;
         uint64_t nid;
         int r = nxc_erofs_add_inode(t->w, &a, &nid);
 
         if (r == 0)
-                r = take_name(t, t->cwd, e->base, &n);
+                r = nxc_erofs_tree_take_name(t, t->cwd, e->base, &n);
         if (r < 0)
                 return r;
         n->nid = nid;
@@ -518,12 +477,12 @@ static int add_entry(struct tree *t, const struct nxc_tar_entry *e, uint64_t siz
 
 static int set_root(void *arg, const struct nxc_tar_entry *e)
 {
-        return set_dir(arg, ROOT, e);
+        return set_dir(arg, NXC_EROFS_ROOT, e);
 }
 
 static int add_file(void *arg, const struct nxc_tar_entry *e, struct nxc_tar *tar)
 {
-        struct tree *t = arg;
+        struct nxc_erofs_tree *t = arg;
         const void *data;
         uint64_t offset;
         size_t len;
@@ -541,8 +500,8 @@ static int add_file(void *arg, const struct nxc_tar_entry *e, struct nxc_tar *ta
  * what layers below have there, as that thing did. */
 static int add_directory(void *arg, const struct nxc_tar_entry *e)
 {
-        struct tree *t = arg;
-        struct node *n = find(t, t->cwd, e->base, strlen(e->base));
+        struct nxc_erofs_tree *t = arg;
+        struct nxc_erofs_node *n = nxc_erofs_tree_find(t, t->cwd, e->base, strlen(e->base));
         uint32_t dir = n ? n->child : 0;
         int r = 0;
 
@@ -553,7 +512,7 @@ static int add_directory(void *arg, const struct nxc_tar_entry *e)
 
 static int add_symlink(void *arg, const struct nxc_tar_entry *e)
 {
-        struct tree *t = arg;
+        struct nxc_erofs_tree *t = arg;
         int r = nxc_erofs_add_data(t->w, 0, e->target, strlen(e->target));
 
         return r < 0 ? r : add_entry(t, e, strlen(e->target));
@@ -564,9 +523,9 @@ static int add_node_entry(void *arg, const struct nxc_tar_entry *e)
         return add_entry(arg, e, 0);
 }
 
-static bool is_beneath(const struct tree *t, uint32_t dir, uint32_t above)
+static bool is_beneath(const struct nxc_erofs_tree *t, uint32_t dir, uint32_t above)
 {
-        while (dir != above && dir != ROOT)
+        while (dir != above && dir != NXC_EROFS_ROOT)
                 dir = t->dirs[dir].parent;
         return dir == above;
 }
@@ -574,10 +533,10 @@ static bool is_beneath(const struct tree *t, uint32_t dir, uint32_t above)
 /* Owner, mode and time are those of the target, of whose inode this is another name. */
 static int add_hardlink(void *arg, const struct nxc_tar_entry *e)
 {
-        struct tree *t = arg;
+        struct nxc_erofs_tree *t = arg;
         const char *base;
         size_t len = nxc_tar_split(e->link, &base);
-        struct node *target = NULL, *n;
+        struct nxc_erofs_node *target = NULL, *n;
         char dir_path[PATH_MAX];
         uint32_t dir = 0;
         uint64_t nid, type;
@@ -589,14 +548,14 @@ static int add_hardlink(void *arg, const struct nxc_tar_entry *e)
         if (r < 0 && nxc_error_is_set(t->err))
                 return r;
         if (base[0] && r == 0)
-                target = find(t, dir, base, strlen(base));
+                target = nxc_erofs_tree_find(t, dir, base, strlen(base));
         if (!target || target->whiteout)
                 return nxc_tar_refuse(t->err, e->path,
                         "it is a hard link to '%.300s', which is not in this layer", e->link);
         if (target->child)
                 return nxc_tar_refuse(
                         t->err, e->path, "it is a hard link to '%.300s', a directory", e->link);
-        n = find(t, t->cwd, e->base, strlen(e->base));
+        n = nxc_erofs_tree_find(t, t->cwd, e->base, strlen(e->base));
         if (n && !n->child && n->nid == target->nid)
                 return 0; /* said twice, or a link to itself */
         if (n && n->child && is_beneath(t, dir, n->child))
@@ -605,7 +564,7 @@ static int add_hardlink(void *arg, const struct nxc_tar_entry *e)
         target->linked = 1;
         nid = target->nid;
         type = target->type;
-        r = take_name(t, t->cwd, e->base, &n);
+        r = nxc_erofs_tree_take_name(t, t->cwd, e->base, &n);
         if (r < 0)
                 return r;
         n->nid = nid;
@@ -617,8 +576,8 @@ static int add_hardlink(void *arg, const struct nxc_tar_entry *e)
 static int add_whiteout(void *arg, const struct nxc_tar_entry *e, const char *name)
 {
         struct nxc_erofs_attrs a = { .mode = S_IFCHR, .nlink = 1 };
-        struct tree *t = arg;
-        struct node *n = find(t, t->cwd, name, strlen(name));
+        struct nxc_erofs_tree *t = arg;
+        struct nxc_erofs_node *n = nxc_erofs_tree_find(t, t->cwd, name, strlen(name));
         uint64_t nid;
         int r;
 
@@ -631,7 +590,7 @@ static int add_whiteout(void *arg, const struct nxc_tar_entry *e, const char *na
         }
         r = nxc_erofs_add_inode(t->w, &a, &nid);
         if (r == 0)
-                r = take_name(t, t->cwd, name, &n);
+                r = nxc_erofs_tree_take_name(t, t->cwd, name, &n);
         if (r < 0)
                 return r;
         n->nid = nid;
@@ -642,7 +601,7 @@ static int add_whiteout(void *arg, const struct nxc_tar_entry *e, const char *na
 
 static int set_opaque(void *arg, const struct nxc_tar_entry *e)
 {
-        struct tree *t = arg;
+        struct nxc_erofs_tree *t = arg;
 
         (void)e;
         t->dirs[t->cwd].opaque = true;
@@ -652,9 +611,9 @@ static int set_opaque(void *arg, const struct nxc_tar_entry *e)
 /* --- the end: directories --- */
 
 /* The sorted names of a directory, with "." and "..". */
-static int list_names(struct tree *t, uint32_t dir, size_t *ret_n)
+static int list_names(struct nxc_erofs_tree *t, uint32_t dir, size_t *ret_n)
 {
-        const struct dir *d = &t->dirs[dir];
+        const struct nxc_erofs_dir *d = &t->dirs[dir];
         size_t n = 0;
 
         if (d->count + 2 > t->cap_list) {
@@ -669,10 +628,12 @@ static int list_names(struct tree *t, uint32_t dir, size_t *ret_n)
         t->list[n++] = (struct nxc_erofs_name){ ".", 1, d->place.nid, S_IFDIR };
         t->list[n++] = (struct nxc_erofs_name){ "..", 2, t->dirs[d->parent].place.nid, S_IFDIR };
         for (uint32_t i = d->first; i; i = t->nodes[i].next) {
-                const struct node *node = &t->nodes[i];
+                const struct nxc_erofs_node *node = &t->nodes[i];
                 size_t len;
                 const char *name = name_of(t, node, &len);
 
+                if (!node->type)
+                        continue; /* taken away */
                 t->list[n++] = (struct nxc_erofs_name){ name, (uint8_t)len,
                         node->child ? t->dirs[node->child].place.nid : node->nid, (mode_t)node->type << 12 };
         }
@@ -682,17 +643,17 @@ static int list_names(struct tree *t, uint32_t dir, size_t *ret_n)
 }
 
 /* Directories below it get in line in the order of their names. */
-static int queue_children(struct tree *t, uint32_t dir, size_t n)
+static int queue_children(struct nxc_erofs_tree *t, uint32_t dir, size_t n)
 {
         t->dirs[dir].nlink = 2;
         for (size_t i = 0; i < n; i++) {
                 const struct nxc_erofs_name *name = &t->list[i];
-                const struct node *node;
+                const struct nxc_erofs_node *node;
                 int r;
 
                 if (name->name[0] == '.' && (name->len == 1 || (name->len == 2 && name->name[1] == '.')))
                         continue;
-                node = find(t, dir, name->name, name->len);
+                node = nxc_erofs_tree_find(t, dir, name->name, name->len);
                 if (node->child) {
                         t->order[t->n_order++] = node->child;
                         t->dirs[dir].nlink++;
@@ -708,7 +669,7 @@ static int queue_children(struct tree *t, uint32_t dir, size_t n)
         return 0;
 }
 
-static int encode_dir_xattrs(struct tree *t, struct dir *d)
+static int encode_dir_xattrs(struct nxc_erofs_tree *t, struct nxc_erofs_dir *d)
 {
         struct nxc_erofs_xattr opaque = { NXC_EROFS_XATTR_TRUSTED, strlen("overlay.opaque"), 1,
                 "overlay.opaque", "y" };
@@ -732,16 +693,16 @@ static int encode_dir_xattrs(struct tree *t, struct dir *d)
         return nxc_buf_add(&t->xattrs, body, len) < 0 ? nxc_oom(t->err) : 0;
 }
 
-static int place_directories(struct tree *t)
+static int place_directories(struct nxc_erofs_tree *t)
 {
         int r = nxc_erofs_begin_directories(t->w);
 
         t->order = reallocarray(NULL, t->n_dirs, sizeof(*t->order));
         if (!t->order)
                 return nxc_oom(t->err);
-        t->order[t->n_order++] = ROOT;
+        t->order[t->n_order++] = NXC_EROFS_ROOT;
         for (uint32_t i = 0; r == 0 && i < t->n_order; i++) {
-                struct dir *d = &t->dirs[t->order[i]];
+                struct nxc_erofs_dir *d = &t->dirs[t->order[i]];
                 size_t n;
 
                 r = list_names(t, t->order[i], &n);
@@ -762,7 +723,7 @@ static int by_pos(const void *a, const void *b)
         return x->pos < y->pos ? -1 : x->pos > y->pos;
 }
 
-static int count_links(struct tree *t)
+static int count_links(struct nxc_erofs_tree *t)
 {
         size_t n = 0;
 
@@ -776,7 +737,7 @@ static int count_links(struct tree *t)
         return nxc_erofs_set_links(t->w, t->links, n);
 }
 
-static int end_placing(struct tree *t)
+static int end_placing(struct nxc_erofs_tree *t)
 {
         int r = nxc_erofs_end_placing(t->w);
 
@@ -785,12 +746,12 @@ static int end_placing(struct tree *t)
         return r;
 }
 
-static int write_directory_blocks(struct tree *t)
+static int write_directory_blocks(struct nxc_erofs_tree *t)
 {
         int r = 0;
 
         for (uint32_t i = 0; r == 0 && i < t->n_order; i++) {
-                const struct dir *d = &t->dirs[t->order[i]];
+                const struct nxc_erofs_dir *d = &t->dirs[t->order[i]];
                 size_t n;
 
                 if (d->place.start == NXC_EROFS_NO_BLOCK)
@@ -802,12 +763,12 @@ static int write_directory_blocks(struct tree *t)
         return r;
 }
 
-static int write_directory_inodes(struct tree *t)
+static int write_directory_inodes(struct nxc_erofs_tree *t)
 {
         int r = 0;
 
         for (uint32_t i = 0; r == 0 && i < t->n_order; i++) {
-                const struct dir *d = &t->dirs[t->order[i]];
+                const struct nxc_erofs_dir *d = &t->dirs[t->order[i]];
                 struct nxc_erofs_attrs a = {
                         .mode = S_IFDIR | d->mode,
                         .uid = d->uid,
@@ -826,9 +787,8 @@ static int write_directory_inodes(struct tree *t)
         return r;
 }
 
-static int finish(void *arg)
+int nxc_erofs_tree_finish(struct nxc_erofs_tree *t)
 {
-        struct tree *t = arg;
         int r = place_directories(t);
 
         if (r == 0)
@@ -842,7 +802,7 @@ static int finish(void *arg)
         return r < 0 ? r : nxc_erofs_finish(t->w, t->uuid, &t->inodes);
 }
 
-static void tree_done(struct tree *t)
+void nxc_erofs_tree_done(struct nxc_erofs_tree *t)
 {
         free(t->nodes);
         free(t->table);
@@ -852,6 +812,11 @@ static void tree_done(struct tree *t)
         free(t->order);
         nxc_buf_done(&t->names);
         nxc_buf_done(&t->xattrs);
+}
+
+static int finish(void *arg)
+{
+        return nxc_erofs_tree_finish(arg);
 }
 
 static const struct nxc_tar_sink sink = {
@@ -867,7 +832,7 @@ static const struct nxc_tar_sink sink = {
         .finish = finish,
 };
 
-static int tree_init(struct tree *t)
+int nxc_erofs_tree_init(struct nxc_erofs_tree *t)
 {
         uint32_t root;
         int r;
@@ -876,13 +841,13 @@ static int tree_init(struct tree *t)
                 return nxc_fail(t->err, errno, "get random bytes");
         t->key[1] |= 1;
         t->n_nodes = 1;
-        t->n_dirs = ROOT;
+        t->n_dirs = NXC_EROFS_ROOT;
         r = grow32(t, &t->nodes, 1, &t->cap_nodes, sizeof(*t->nodes));
         if (r == 0)
                 r = grow32(t, &t->dirs, 1, &t->cap_dirs, sizeof(*t->dirs));
         if (r == 0)
                 r = grow_table(t);
-        return r < 0 ? r : add_dir(t, ROOT, false, &root);
+        return r < 0 ? r : nxc_erofs_tree_add_dir(t, NXC_EROFS_ROOT, false, &root);
 }
 
 int nxc_erofs_from_tar(struct nxc_erofs_writer *w, const struct nxc_tar_source *source,
@@ -890,18 +855,18 @@ int nxc_erofs_from_tar(struct nxc_erofs_writer *w, const struct nxc_tar_source *
         struct nxc_erofs_image *ret_image, struct nxc_error *err)
 {
         struct nxc_tar_result result = { 0 };
-        struct tree t = { .w = w, .err = err, .result = &result, .uuid = uuid };
-        int r = tree_init(&t);
+        struct nxc_erofs_tree t = { .w = w, .err = err, .result = &result, .uuid = uuid };
+        int r = nxc_erofs_tree_init(&t);
 
         if (r == 0)
                 r = nxc_tar_read(source, limits, &sink, &t, &result, err);
         if (r == 0) {
-                const struct dir *root = &t.dirs[ROOT];
+                const struct nxc_erofs_dir *root = &t.dirs[NXC_EROFS_ROOT];
 
                 *ret = result;
                 *ret_image = (struct nxc_erofs_image){ S_IFDIR | root->mode, root->uid, root->gid,
                         root->opaque, t.inodes };
         }
-        tree_done(&t);
+        nxc_erofs_tree_done(&t);
         return r;
 }

@@ -14,11 +14,12 @@
  * their names are known; and before any of them is written all have got their places, for "." and ".." name
  * them by number.
  *
- * Tails. The last, partial block of a file, and a small file as a whole, follows its inode in the same block
- * (INLINE) when both fit; else it takes a block of the file's own. The inodes of a chunk go into the first
- * of its blocks that has room for it. A chunk is a sixteenth of what was written before it, at most
- * CHUNK_MAX: small images stay small, and a large chunk is filled well. When none of its blocks has room it
- * is written and the next one opened.
+ * Tails. A file of less than a block follows its inode in the same block (INLINE) when both fit; else it
+ * takes a block of its own, as the last, partial block of a larger file does: so that an index
+ * (erofs-merge.c) can name a file's blocks where they lie. The inodes of a chunk go into the first of its
+ * blocks that has room for it. A chunk is a sixteenth of what was written before it, at most CHUNK_MAX:
+ * small images stay small, and a large chunk is filled well. When none of its blocks has room it is written
+ * and the next one opened.
  *
  * Holes of sparse files are blocks that were never written: zeros to EROFS, holes to the file system
  * below. (EROFS has chunk based files for them, which cost a map; these cost addresses, of which there are
@@ -56,6 +57,8 @@ static_assert(sizeof(struct nxc_erofs_inode) == 64, "on disk");
 static_assert(DIRENT == 12, "on disk");
 static_assert(sizeof(struct nxc_erofs_xattr_header) == 12, "on disk");
 static_assert(sizeof(struct nxc_erofs_xattr_entry) == 4, "on disk");
+static_assert(sizeof(struct nxc_erofs_chunk) == 8, "on disk");
+static_assert(sizeof(struct nxc_erofs_device) == 128, "on disk");
 static_assert(ROOT_POS % SLOT == 0, "the root's inode is at a slot");
 static_assert(
         NXC_EROFS_XATTR_BODY_MAX == sizeof(struct nxc_erofs_xattr_header) + 4 * NXC_TAR_MAX_XATTRS, "");
@@ -74,6 +77,8 @@ struct nxc_erofs_writer {
         uint64_t file_size; /* of them so far */
         uint32_t xattr_block;
         bool has_shared;
+        bool has_remote; /* files whose data lie on devices */
+        uint16_t devices;
         uint8_t *last_shared; /* the entries as written, and their ids: for the next inode with the same */
         size_t last_shared_len, last_shared_cap;
         uint32_t last_ids[NXC_TAR_MAX_XATTRS];
@@ -106,6 +111,24 @@ int nxc_erofs_open(int fd, struct nxc_erofs_writer **ret, struct nxc_error *err)
         w->file_pos = BLOCK;
         *ret = w;
         return 0;
+}
+
+int nxc_erofs_add_device(struct nxc_erofs_writer *w, const char *tag, uint32_t blocks)
+{
+        struct nxc_erofs_device device = { .blocks = htole32(blocks) };
+
+        assert(nxc_erofs_out_pos(&w->out) == BLOCK + w->devices * sizeof(device));
+        memcpy(device.tag, tag, strnlen(tag, sizeof(device.tag)));
+        w->devices++;
+        return nxc_erofs_out_add(&w->out, &device, sizeof(device));
+}
+
+int nxc_erofs_end_devices(struct nxc_erofs_writer *w)
+{
+        int r = nxc_erofs_out_align(&w->out);
+
+        w->file_pos = nxc_erofs_out_pos(&w->out);
+        return r;
 }
 
 void nxc_erofs_close(struct nxc_erofs_writer *w)
@@ -273,10 +296,10 @@ static uint32_t encode_device(dev_t device)
 }
 
 static void put_inode(struct nxc_erofs_writer *w, uint8_t *p, const struct nxc_erofs_attrs *a, uint64_t size,
-        bool tail_follows, uint32_t start, const uint8_t *xattrs, size_t xattr_len)
+        uint16_t format, uint32_t start, const uint8_t *xattrs, size_t xattr_len)
 {
         struct nxc_erofs_inode inode = {
-                .format = htole16(tail_follows ? NXC_EROFS_INLINE : NXC_EROFS_PLAIN),
+                .format = htole16(format),
                 .xattr_count = htole16(
                         xattr_len ? (uint16_t)((xattr_len - sizeof(struct nxc_erofs_xattr_header)) / 4 + 1)
                                   : 0),
@@ -316,6 +339,14 @@ int nxc_erofs_add_data(struct nxc_erofs_writer *w, uint64_t offset, const void *
         return r < 0 ? r : nxc_erofs_out_add(&w->out, data, len);
 }
 
+/* Whether all of a file may follow its inode. */
+static bool fits_inode(const struct nxc_erofs_attrs *a, size_t tail_len)
+{
+        size_t inode = sizeof(struct nxc_erofs_inode) + (a->n_xattrs > 0 ? NXC_EROFS_XATTR_BODY_MAX : 0);
+
+        return a->size < BLOCK && inode + tail_len <= BLOCK;
+}
+
 int nxc_erofs_add_inode(struct nxc_erofs_writer *w, const struct nxc_erofs_attrs *a, uint64_t *ret_nid)
 {
         uint8_t xattrs[NXC_EROFS_XATTR_BODY_MAX], held[BLOCK], *p = NULL;
@@ -329,8 +360,7 @@ int nxc_erofs_add_inode(struct nxc_erofs_writer *w, const struct nxc_erofs_attrs
         if (r == 0) { /* the tail is taken back before attributes may be written behind the file */
                 tail = nxc_erofs_out_take_tail(&w->out, &tail_len);
                 memcpy(held, tail, tail_len);
-                if (sizeof(struct nxc_erofs_inode) + NXC_EROFS_XATTR_BODY_MAX + tail_len > BLOCK &&
-                        (a->n_xattrs > 0 || sizeof(struct nxc_erofs_inode) + tail_len > BLOCK)) {
+                if (tail_len > 0 && !fits_inode(a, tail_len)) {
                         start = (uint32_t)(w->file_pos / BLOCK);
                         r = nxc_erofs_out_add(&w->out, held, tail_len);
                         if (r == 0)
@@ -344,10 +374,42 @@ int nxc_erofs_add_inode(struct nxc_erofs_writer *w, const struct nxc_erofs_attrs
                 r = take_room(w, sizeof(struct nxc_erofs_inode) + xattr_len + tail_len, &p, &pos);
         if (r < 0)
                 return r;
-        put_inode(w, p, a, a->size, tail_len > 0, start, xattrs, xattr_len);
+        put_inode(w, p, a, a->size, tail_len > 0 ? NXC_EROFS_INLINE : NXC_EROFS_PLAIN, start, xattrs,
+                xattr_len);
         memcpy(p + sizeof(struct nxc_erofs_inode) + xattr_len, held, tail_len);
         w->file_pos = nxc_erofs_out_pos(&w->out);
         w->file_size = 0;
+        *ret_nid = pos / SLOT;
+        return 0;
+}
+
+int nxc_erofs_add_remote_inode(struct nxc_erofs_writer *w, const struct nxc_erofs_attrs *a, uint16_t device,
+        uint32_t start, uint64_t *ret_nid)
+{
+        uint64_t blocks = (a->size + BLOCK - 1) / BLOCK;
+        uint32_t bits = 0;
+        uint8_t xattrs[NXC_EROFS_XATTR_BODY_MAX], *p = NULL;
+        size_t xattr_len, at, n;
+        uint64_t pos = 0;
+        int r;
+
+        while (bits < NXC_EROFS_CHUNK_BITS_MAX && (uint64_t)1 << bits < blocks)
+                bits++;
+        n = (size_t)((blocks + ((uint64_t)1 << bits) - 1) >> bits);
+        r = nxc_erofs_encode_xattrs(w, a->xattrs, a->n_xattrs, xattrs, &xattr_len);
+        at = (sizeof(struct nxc_erofs_inode) + xattr_len + 7) / 8 * 8;
+        if (r == 0)
+                r = take_room(w, at + n * sizeof(struct nxc_erofs_chunk), &p, &pos);
+        if (r < 0)
+                return r;
+        put_inode(w, p, a, a->size, NXC_EROFS_CHUNKS, bits | NXC_EROFS_CHUNK_INDEXES, xattrs, xattr_len);
+        for (size_t i = 0; i < n; i++) {
+                struct nxc_erofs_chunk chunk = { 0, htole16(device),
+                        htole32(start + (uint32_t)(i << bits)) };
+
+                memcpy(p + at + i * sizeof(chunk), &chunk, sizeof(chunk));
+        }
+        w->has_remote = true;
         *ret_nid = pos / SLOT;
         return 0;
 }
@@ -553,7 +615,8 @@ int nxc_erofs_add_directory_inode(struct nxc_erofs_writer *w, const struct nxc_e
 
         if (p->is_root)
                 to = w->first + ROOT_POS;
-        put_inode(w, to, a, p->size, p->tail > 0, p->start, xattrs, xattr_len);
+        put_inode(w, to, a, p->size, p->tail > 0 ? NXC_EROFS_INLINE : NXC_EROFS_PLAIN, p->start, xattrs,
+                xattr_len);
         if (p->tail) {
                 for (uint64_t skip = (p->size - p->tail) / BLOCK; skip > 0; skip--) {
                         size_t k = fill_block(v, n, &len);
@@ -581,6 +644,10 @@ int nxc_erofs_finish(struct nxc_erofs_writer *w, const uint8_t uuid[16], uint64_
                 .root_nid = htole16(ROOT_POS / SLOT),
                 .inodes = htole64(w->inodes),
                 .xattr_block = htole32(w->xattr_block),
+                .incompat = htole32((w->has_remote ? NXC_EROFS_INCOMPAT_CHUNKS : 0u) |
+                                    (w->devices ? NXC_EROFS_INCOMPAT_DEVICES : 0u)),
+                .devices = htole16(w->devices),
+                .device_slot = htole16(w->devices ? BLOCK / sizeof(struct nxc_erofs_device) : 0),
         };
         uint8_t *at = w->first + NXC_EROFS_SUPER_OFFSET;
         int r = nxc_erofs_out_align(&w->out);
@@ -605,7 +672,8 @@ static int by_start(const void *a, const void *b)
         return x->start < y->start ? -1 : x->start > y->start;
 }
 
-int nxc_erofs_seal(struct nxc_erofs_writer *w, struct nxc_layer_record *record)
+int nxc_erofs_seal(struct nxc_erofs_writer *w, const char *magic, const void *more, size_t more_len,
+        struct nxc_layer_record *record)
 {
         size_t n = w->out.n_extents, len = n * sizeof(w->out.extents[0]), total;
         _cleanup_free_ struct nxc_erofs_extent *index = NULL;
@@ -618,15 +686,18 @@ int nxc_erofs_seal(struct nxc_erofs_writer *w, struct nxc_layer_record *record)
         for (size_t i = 0; i < n; i++)
                 index[i] = (struct nxc_erofs_extent){ htole32(w->out.extents[i].start),
                         htole32(w->out.extents[i].blocks), htole64(w->out.extents[i].crc) };
-        memcpy(record->magic, NXC_LAYER_RECORD_MAGIC, sizeof(record->magic));
+        memcpy(record->magic, magic, sizeof(record->magic));
+        record->version = htole32(NXC_LAYER_RECORD_VERSION);
         record->blocks = htole32((uint32_t)(nxc_erofs_out_pos(&w->out) / BLOCK));
         record->n_extents = htole32((uint32_t)n);
         record->index_crc = htole64(nxc_crc64(0, index, len));
         record->crc = htole64(nxc_crc64(0, record, offsetof(struct nxc_layer_record, crc)));
-        total = (len + sizeof(*record) + BLOCK - 1) / BLOCK * BLOCK;
+        total = (len + more_len + sizeof(*record) + BLOCK - 1) / BLOCK * BLOCK;
         r = nxc_erofs_out_add(&w->out, index, len);
         if (r == 0)
-                r = nxc_erofs_out_add(&w->out, NULL, total - len - sizeof(*record));
+                r = nxc_erofs_out_add(&w->out, NULL, total - len - more_len - sizeof(*record));
+        if (r == 0 && more_len)
+                r = nxc_erofs_out_add(&w->out, more, more_len);
         if (r == 0)
                 r = nxc_erofs_out_add(&w->out, record, sizeof(*record));
         return r < 0 ? r : nxc_erofs_out_flush(&w->out);

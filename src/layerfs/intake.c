@@ -167,23 +167,10 @@ static int make_directory(struct nxc_staged_layer *s, struct intake *in,
 
 /* --- as an EROFS image --- */
 
-/* The first half of the diff_id's hash: the same layer has the same image. */
-static void uuid_of(const struct nxc_digest *diff_id, uint8_t ret[16])
-{
-        const char *hex = nxc_digest_hex(diff_id);
-
-        for (int i = 0; i < 16; i++) {
-                char byte[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
-
-                ret[i] = (uint8_t)strtoul(byte, NULL, 16);
-        }
-}
-
 static void fill_record(struct nxc_layer_record *record, const struct nxc_staged_layer *s,
         const struct intake *in, const struct nxc_erofs_image *image)
 {
         *record = (struct nxc_layer_record){
-                .version = htole32(NXC_LAYER_RECORD_VERSION),
                 .flags = htole32((in->tar.explicit_root ? 0u : NXC_LAYER_HAS_IMPLICIT_ROOT) |
                                  (in->tar.whiteouts ? NXC_LAYER_HAS_WHITEOUTS : 0u) |
                                  (image->opaque_root ? NXC_LAYER_HAS_OPAQUE_ROOT : 0u)),
@@ -218,14 +205,14 @@ static int write_image(struct nxc_erofs_writer *w, struct nxc_staged_layer *s, s
         uint8_t uuid[16];
         int r;
 
-        uuid_of(&s->diff_id, uuid);
+        nxc_digest_uuid(&s->diff_id, uuid); /* the same layer has the same image */
         r = nxc_erofs_from_tar(w, &source, &most, uuid, &in->tar, &image, err);
         if (r == 0)
                 r = finish_stream(s, in, err);
         if (r < 0)
                 return r;
         fill_record(&record, s, in, &image);
-        return nxc_erofs_seal(w, &record);
+        return nxc_erofs_seal(w, NXC_LAYER_RECORD_MAGIC, NULL, 0, &record);
 }
 
 /* Synced here, where other layers are still being worked on, and not when it gets its name. */
@@ -281,7 +268,7 @@ static int try_erofs(struct nxc_staged_layer *s, struct nxc_error *err)
         r = nxc_erofs_from_tar(w, &nothing, &limits, uuid, &result, &image, err);
         nxc_erofs_close(w);
         if (r == 0)
-                r = nxc_mount_erofs(fd, &mount_fd, err);
+                r = nxc_mount_erofs(fd, NULL, 0, &mount_fd, err);
         unlinkat(s->fd, NXC_LAYER_STAGED_IMAGE, 0);
         return r;
 }
@@ -426,114 +413,4 @@ int nxc_staged_layer_commit(struct nxc_staged_layer *staged, struct nxc_error *e
         if (r < 0)
                 return r;
         return fsync(lfs_fd) < 0 ? nxc_fail(err, errno, "flush the store's directory 'layers'") : 0;
-}
-
-/* --- verifying --- */
-
-static int changed(const struct nxc_digest *diff_id, struct nxc_error *err)
-{
-        nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
-                "verify layer '%s': its files were changed since it came in", diff_id->text);
-        nxc_error_hint(err, "nexcage verify --repair unpacks it again");
-        return -EINVAL;
-}
-
-static int check_extent(int fd, const struct nxc_erofs_extent *e, uint8_t *buf, bool *ret_right)
-{
-        uint64_t pos = (uint64_t)le32toh(e->start) * NXC_EROFS_BLOCK;
-        uint64_t left = (uint64_t)le32toh(e->blocks) * NXC_EROFS_BLOCK, crc = 0;
-
-        while (left > 0) {
-                ssize_t n = pread(fd, buf, left < NXC_PLAIN_BLOCK ? left : NXC_PLAIN_BLOCK, (off_t)pos);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                crc = nxc_crc64(crc, buf, (size_t)n);
-                pos += (uint64_t)n;
-                left -= (uint64_t)n;
-        }
-        *ret_right = left == 0 && crc == le64toh(e->crc);
-        return 0;
-}
-
-static int verify_image(int fd, const struct nxc_digest *diff_id, struct nxc_error *err)
-{
-        _cleanup_free_ struct nxc_erofs_extent *index = NULL;
-        _cleanup_free_ uint8_t *buf = malloc(NXC_PLAIN_BLOCK);
-        struct nxc_layer_record record;
-        size_t n, len;
-        int r = nxc_layer_record_read(fd, diff_id, &record, err);
-
-        if (r < 0)
-                return r;
-        if (le64toh(record.crc) != nxc_crc64(0, &record, offsetof(struct nxc_layer_record, crc)) ||
-                le64toh(record.diff_id_crc) != nxc_crc64(0, diff_id->text, strlen(diff_id->text)))
-                return changed(diff_id, err);
-        n = le32toh(record.n_extents);
-        len = n * sizeof(*index);
-        index = malloc(len + 1);
-        if (!index || !buf)
-                return nxc_oom(err);
-        if (pread(fd, index, len, (off_t)le32toh(record.blocks) * NXC_EROFS_BLOCK) != (ssize_t)len ||
-                le64toh(record.index_crc) != nxc_crc64(0, index, len))
-                return changed(diff_id, err);
-        for (size_t i = 0; i < n; i++) {
-                bool right = false;
-
-                r = check_extent(fd, &index[i], buf, &right);
-                if (r < 0)
-                        return nxc_fail(err, -r, "read layer '%s'", diff_id->text);
-                if (!right)
-                        return changed(diff_id, err);
-        }
-        return 0;
-}
-
-static int verify_directory(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err)
-{
-        struct nxc_treehash_opts opts = {
-                .mtimes = true, .overlay_marks = true, .content = nxc_treehash_crc64
-        };
-        _cleanup_json_ json_t *meta = NULL;
-        _cleanup_close_ int dir_fd = -EBADF, root_fd = -EBADF;
-        char name[NXC_DIGEST_MAX];
-        struct nxc_treehash tree;
-        const char *recorded;
-        int r;
-
-        nxc_layer_dir_name(diff_id, name);
-        dir_fd = openat(lfs->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        root_fd = dir_fd < 0
-                          ? -1
-                          : openat(dir_fd, NXC_LAYER_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (root_fd < 0)
-                return nxc_fail(err, errno, "open layer '%s'", diff_id->text);
-        r = nxc_json_load_at(dir_fd, NXC_LAYER_META, NXC_LAYER_META_MAX_BYTES, &meta, err);
-        if (r < 0) {
-                nxc_error_set_kind(err, NXC_ERR_INVALID_IMAGE);
-                return nxc_error_wrap(err, "verify layer '%s'", diff_id->text);
-        }
-        r = nxc_treehash(root_fd, &opts, &tree, err);
-        if (r < 0)
-                return nxc_error_wrap(err, "verify layer '%s'", diff_id->text);
-        recorded = nxc_json_str(meta, "treeDigest");
-        return nxc_streq(recorded, tree.digest.text) ? 0 : changed(diff_id, err);
-}
-
-int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err)
-{
-        _cleanup_close_ int fd = -EBADF;
-        int r;
-
-        if (!nxc_layerfs_has(lfs, diff_id))
-                return nxc_fail_kind(
-                        err, NXC_ERR_IMAGE_NOT_FOUND, ENOENT, "find layer '%s' in the store", diff_id->text);
-        r = nxc_layer_image_open(lfs, diff_id, &fd, err);
-        if (r == -ENOENT)
-                return verify_directory(lfs, diff_id, err);
-        return r < 0 ? r : verify_image(fd, diff_id, err);
 }

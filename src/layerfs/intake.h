@@ -32,9 +32,19 @@ int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compressio
 int nxc_staged_layer_commit(struct nxc_staged_layer *staged, struct nxc_error *err);
 void nxc_staged_layer_abandon(struct nxc_staged_layer *staged);
 
+/* Makes the index of a chain (base first) whose layers are images, unless it is there: what lets containers
+ * start from many layers as from one. It may be done without. Nothing is done for directories, nor for one
+ * layer. */
+int nxc_layerfs_index(
+        struct nxc_layerfs *lfs, const struct nxc_digest *diff_ids, size_t n, struct nxc_error *err);
+
 /* Only decompresses and hashes: for verify. */
 int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struct nxc_intake_limits *limits,
         struct nxc_digest *ret, struct nxc_error *err);
 /* Rechecks a layer that is there against what its intake recorded (the tree digest). InvalidImage when it
  * differs. */
 int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err);
+/* The same for the index of a chain, where there is one; with repair it is made again, also where there was
+ * none. */
+int nxc_layerfs_verify_index(struct nxc_layerfs *lfs, const struct nxc_digest *diff_ids, size_t n,
+        bool repair, struct nxc_error *err);

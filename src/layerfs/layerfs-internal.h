@@ -50,15 +50,62 @@ struct nxc_layer_record {
         uint64_t plain_bytes; /* of the tar stream */
         uint64_t entries;     /* of the tar */
         uint64_t inodes;
-        uint32_t root_mode, root_uid, root_gid, reserved;
-        uint8_t rest[40];
+        uint32_t root_mode, root_uid, root_gid;
+        uint32_t n_layers;   /* of an index: how many struct nxc_index_layer lie before the record */
+        uint64_t layers_crc; /* CRC-64 of those */
+        uint8_t rest[32];
         uint64_t crc; /* CRC-64 of all before it */
+};
+
+/* <store>/layers/index-<hash of the chain's diff_ids>.erofs: what a chain of images makes together
+ * (erofs-merge.c), with the images as its devices. It can be made again at any time, and is of use for these
+ * very images only: theirs are the checksums. Its record is one of its own kind. */
+#define NXC_INDEX_PREFIX "index-"
+#define NXC_INDEX_NAME_MAX 32
+#define NXC_INDEX_RECORD_MAGIC "nxcindex"
+struct nxc_index_layer {
+        char diff_id[NXC_DIGEST_MAX];
+        uint64_t record_crc; /* the crc of its record */
+};
+void nxc_index_name(const struct nxc_digest *diff_ids, size_t n, char ret[static NXC_INDEX_NAME_MAX]);
+
+/* What is known of a layer that is held open. */
+struct nxc_held_layer {
+        int fd; /* its image, or its root as a directory; with a shared lock */
+        bool image;
+        bool above;     /* the same layer comes again further up: this one adds nothing */
+        uint32_t flags; /* nxc_layer_record_flags */
+        mode_t mode;    /* of its "/" */
+        uid_t uid;
+        gid_t gid;
+        uint32_t blocks; /* of an image, and the crc of its record */
+        uint64_t record_crc;
+};
+
+struct nxc_layer_chain {
+        struct nxc_layerfs *lfs; /* borrowed */
+        size_t n;
+        size_t bottom; /* the lowest that can be seen: one whose "/" is opaque hides all below */
+        int index_fd;  /* of an index over all from bottom up; negative: there is none */
+        int lower_fd;  /* once composed, the mount of the index or of the only layer; negative: none */
+        bool lower_is_joined;              /* it is another container's, too */
+        const struct nxc_held_layer *root; /* has the owner and mode of "/" */
+        bool root_is_top;                  /* the top layer says so itself */
+        const struct nxc_idmap *ids;       /* borrowed: of the user namespace it is composed for, or NULL */
+        int userns_fd;                     /* borrowed: that namespace */
+        struct nxc_held_layer layers[];    /* base first */
 };
 
 /* Reads the record at the end of an image; the kinds of failure are InvalidImage and FileError. crc and
  * index_crc are not looked at: that is verify's. */
 int nxc_layer_record_read(
         int fd, const struct nxc_digest *diff_id, struct nxc_layer_record *ret, struct nxc_error *err);
+
+/* Mounts what of a chain can be one mount (lower.c), unless it is. False: there is no such thing. */
+bool nxc_layer_chain_mount_lower(struct nxc_layer_chain *chain);
+#define NXC_SHARED_PREFIX ".shared-" /* and a uuid: a link to where it is mounted */
+#define NXC_LOWER_ATTRS \
+        (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC) /* of it where the host sees it */
 
 /* "sha256-<hex>" into a buffer of NXC_DIGEST_MAX. */
 void nxc_layer_dir_name(const struct nxc_digest *diff_id, char *ret);
@@ -68,6 +115,18 @@ void nxc_layer_image_name(const struct nxc_digest *diff_id, char *ret);
 /* Opens the image of a layer, -ENOENT without err when there is none. */
 int nxc_layer_image_open(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, int *ret, struct nxc_error *err);
+
+#define NXC_LAYER_PATH_MAX (NXC_DIGEST_MAX + 24)
+#define NXC_LAYER_DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* Opens what a layer is, image or root directory, and says the name by which it is locked. -ENOENT without
+ * err. */
+int nxc_layer_open(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id,
+        char path[static NXC_LAYER_PATH_MAX], int *ret, bool *ret_image, struct nxc_error *err);
+/* Whether an (empty) file of that name lies beside the root of a layer that is a directory. */
+bool nxc_layer_has_mark(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, const char *mark);
+/* Locks what was opened by name, if the name still means it: it may have been renamed or removed before the
+ * lock. */
+int nxc_layerfs_lock_named(int dir_fd, const char *name, int fd, int op);
 
 /* Makes a staged directory, 0700, and returns an fd of it that holds its lock. name: NXC_STAGING_NAME_MAX.
  */

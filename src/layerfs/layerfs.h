@@ -55,6 +55,13 @@ struct nxc_flatten_opts {
  * reflinks where the file system has them. Hard links stay links. */
 int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_fd,
         const struct nxc_flatten_opts *opts, struct nxc_error *err);
+/* Lets later containers of the same layers have the mount of them that this one was composed of, and with it
+ * its page cache: attaches it at path, a place of the container's own, to be unmounted with its root. Where
+ * layers are directories there is nothing to share. */
+bool nxc_layer_chain_can_share(const struct nxc_layer_chain *chain);
+int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struct nxc_error *err);
+/* Before it is unmounted: nobody is led there any more. */
+void nxc_layerfs_unshare(struct nxc_layerfs *lfs, const char *path);
 
 /* One layer, or the upper directory of an overlay, over what lies in to_fd: whiteouts and opaque directories
  * take away, all else is copied (apply.c). */
@@ -70,6 +77,15 @@ int nxc_layerfs_each(struct nxc_layerfs *lfs, int (*fn)(void *arg, const struct 
 
 /* Removes a layer that nobody holds; Busy when somebody does, success when absent. */
 int nxc_layerfs_remove(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err);
+
+/* Removes the indexes of chains (layerfs/intake.h) but those that are wanted. An index in use stays whole
+ * for its users. */
+struct nxc_chain_ids {
+        const struct nxc_digest *diff_ids; /* base first */
+        size_t n;
+};
+int nxc_layerfs_prune_indexes(struct nxc_layerfs *lfs, const struct nxc_chain_ids *wanted, size_t n_wanted,
+        uint64_t *bytes, struct nxc_error *err);
 
 /* Removes what killed processes left half made. */
 int nxc_layerfs_sweep(struct nxc_layerfs *lfs, struct nxc_error *err);

@@ -644,9 +644,23 @@ STEP(step_create_dataset)
         return nxc_flow_make_root(flow, err);
 }
 
+/* What the root lies on, for the next container of the same image. */
+static int share_layers(struct nxc_flow *f, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(f->container_dir, NXC_STORAGE_LOWER);
+        int r = path ? nxc_journal_push(f->journal, NXC_UNDO_LOWER, path, err) : nxc_oom(err);
+
+        return r < 0 ? r : nxc_layer_chain_share(f->chain, path, err);
+}
+
 STEP(step_attach_root)
 {
-        return nxc_flow_attach_root(flow, err);
+        struct nxc_flow *f = flow;
+        int r = nxc_flow_attach_root(f, err);
+
+        if (r == 0 && f->storage->makes == NXC_STORAGE_MAKES_NOTHING && nxc_layer_chain_can_share(f->chain))
+                r = share_layers(f, err);
+        return r;
 }
 
 struct nxc_backend_target nxc_flow_target(const struct nxc_flow *f)

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "hooks/hooks.h"
 #include "lifecycle/wait-internal.h"
+#include "sys/cgroup.h"
 
 #include <string.h>
 
@@ -50,6 +51,8 @@ static int run_steps(struct nxc_flow *f, struct nxc_error *err)
 
         if (!times)
                 return nxc_oom(err);
+        if (!f->o->dry_run)
+                nxc_cgroup_expect_move();
         r = nxc_steps_run(&runner, f, err);
         if (f->o->timings)
                 nxc_flow_print_timings(f, times, err);

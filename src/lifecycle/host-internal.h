@@ -53,5 +53,8 @@ int nxc_subject_need_process(struct nxc_subject *s, pid_t *ret_pid, struct nxc_e
  * returns the first. Each part's absence is success. */
 int nxc_container_erase(struct nxc_host *h, const struct nxc_record *r, struct nxc_error *err);
 
+/* Later containers are not led to the layers' mount at path any more, which is about to go. */
+void nxc_host_unshare_layers(struct nxc_host *h, const char *path);
+
 /* The time as records have it, RFC 3339, UTC, nanoseconds. */
 void nxc_now_rfc3339(char ret[40]);

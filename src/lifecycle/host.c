@@ -144,7 +144,7 @@ static enum nxc_layer_format layer_format(const struct nxc_config *c)
 {
         if (nxc_streq(c->layer_format, "erofs"))
                 return NXC_LAYER_EROFS;
-        return nxc_streq(c->layer_format, "auto") ? NXC_LAYER_AUTO : NXC_LAYER_DIR;
+        return nxc_streq(c->layer_format, "dir") ? NXC_LAYER_DIR : NXC_LAYER_AUTO;
 }
 
 int nxc_host_layers(struct nxc_host *h, bool create, struct nxc_layerfs **ret, struct nxc_error *err)
@@ -161,6 +161,14 @@ int nxc_host_layers(struct nxc_host *h, bool create, struct nxc_layerfs **ret, s
         }
         *ret = h->layers;
         return 0;
+}
+
+void nxc_host_unshare_layers(struct nxc_host *h, const char *path)
+{
+        struct nxc_layerfs *layers;
+
+        if (nxc_host_layers(h, false, &layers, NULL) == 0)
+                nxc_layerfs_unshare(layers, path);
 }
 
 int nxc_host_engine(struct nxc_host *h, nxc_progress_fn progress, void *arg,

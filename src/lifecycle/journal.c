@@ -14,6 +14,7 @@
 #include "core/path.h"
 #include "lifecycle/host-internal.h"
 #include "storage/storage.h"
+#include "sys/mount.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -92,6 +93,12 @@ static int undo_storage(struct nxc_host *h, const char *token, const char *arg, 
                                &(struct nxc_storage_container){ &env, nxc_path_basename(dir), dir }, err);
 }
 
+static int undo_lower(struct nxc_host *h, const char *token, const char *arg, struct nxc_error *err)
+{
+        nxc_host_unshare_layers(h, arg);
+        return nxc_umount(arg, err);
+}
+
 /* -ENOENT and the like: there is no such container, or none of ours; -ENOMEM: an error. */
 static int load_owned(struct nxc_host *h, const char *token, const char *id, struct nxc_subject *ret,
         struct nxc_error *err)
@@ -140,6 +147,7 @@ static const struct {
         [NXC_UNDO_OWNED] = { "owned", undo_owned },
         [NXC_UNDO_FILE] = { "file", undo_file },
         [NXC_UNDO_STORAGE] = { "storage", undo_storage },
+        [NXC_UNDO_LOWER] = { "lower", undo_lower },
         [NXC_UNDO_BACKEND] = { "backend", undo_backend },
         [NXC_UNDO_BARRIER] = { "barrier", meet_barrier },
 };

@@ -40,6 +40,29 @@ static int gather_layers(struct nxc_image_store *images, const struct nxc_usage 
         return r < 0 ? nxc_oom(err) : 0;
 }
 
+/* What containers still use needs no name: they hold the mount. */
+static int remove_indexes(struct nxc_image_store *images, struct nxc_layerfs *layers,
+        const struct nxc_image *leaving, struct nxc_prune_report *report, struct nxc_error *err)
+{
+        _cleanup_free_ struct nxc_chain_ids *wanted = NULL;
+        struct nxc_image **list;
+        size_t n, n_wanted = 0;
+        int r = nxc_image_list(images, &list, &n, err);
+
+        if (r < 0)
+                return r;
+        wanted = malloc((n + 1) * sizeof(*wanted));
+        for (size_t i = 0; wanted && i < n; i++)
+                if (!(leaving && nxc_digest_equal(&list[i]->digest, &leaving->digest)))
+                        wanted[n_wanted++] = (struct nxc_chain_ids){ list[i]->config.diff_ids,
+                                list[i]->config.n_diff_ids };
+        r = wanted ? nxc_layerfs_prune_indexes(layers, wanted, n_wanted, &report->bytes, err) : nxc_oom(err);
+        for (size_t i = 0; i < n; i++)
+                nxc_image_free(list[i]);
+        free(list);
+        return r;
+}
+
 static bool is_in(const struct nxc_strv *set, const char *text)
 {
         for (size_t i = 0; i < set->n; i++)
@@ -109,6 +132,8 @@ static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct n
         for (size_t i = 0; r == 0 && i < there.n; i++)
                 if (!is_in(&used, there.v[i]))
                         r = remove_layer(layers, there.v[i], report, err);
+        if (r == 0)
+                r = remove_indexes(images, layers, leaving, report, err);
         return r < 0 ? r : sweep_storage(h, &used, report, err);
 }
 

@@ -87,6 +87,14 @@ int nxc_subject_need_process(struct nxc_subject *s, pid_t *ret_pid, struct nxc_e
         return 0;
 }
 
+static void unshare_layers(struct nxc_host *h, const struct nxc_record *rec)
+{
+        _cleanup_free_ char *path = nxc_path_join(rec->container_dir, NXC_STORAGE_LOWER);
+
+        if (path && nxc_streq(rec->store, h->store))
+                nxc_host_unshare_layers(h, path);
+}
+
 int nxc_container_erase(struct nxc_host *h, const struct nxc_record *rec, struct nxc_error *err)
 {
         struct nxc_storage_env env = nxc_host_storage_env(h);
@@ -95,6 +103,7 @@ int nxc_container_erase(struct nxc_host *h, const struct nxc_record *rec, struct
         struct nxc_error first = { 0 };
 
         if (rec->container_dir) {
+                unshare_layers(h, rec);
                 if (rec->storage && nxc_storage_find(rec->storage, &storage, &first) == 0)
                         nxc_storage_release(storage, &c, &first);
                 if (!nxc_error_is_set(&first))

@@ -80,8 +80,10 @@ int nxc_storage_attach_dir(const struct nxc_storage_container *c, int mount_fd, 
 int nxc_storage_unmount(const struct nxc_storage_container *c, struct nxc_error *err)
 {
         _cleanup_free_ char *path = nxc_path_join(c->dir, "rootfs");
+        _cleanup_free_ char *lower = nxc_path_join(c->dir, NXC_STORAGE_LOWER);
+        int r = path && lower ? nxc_umount(path, err) : nxc_oom(err);
 
-        return path ? nxc_umount(path, err) : nxc_oom(err);
+        return r < 0 ? r : nxc_umount(lower, err);
 }
 
 /* --- how much there is --- */

@@ -87,6 +87,10 @@ enum nxc_storage_makes {
         NXC_STORAGE_MAKES_DATASET, /* Y */
 };
 
+/* Beside "rootfs" in the directory of a container whose root lies on its layers: where it shares the mount
+ * of them (nxc_layer_chain_share). It is unmounted with the root. */
+#define NXC_STORAGE_LOWER "lower"
+
 struct nxc_storage_ops {
         const char *name;    /* "overlay"; what the user gives, matched exactly */
         const char *summary; /* one line for `info` */

@@ -1,4 +1,4 @@
-/* The inside of cgroup.h, for its two files and their tests: the same functions against any tree of files.
+/* The inside of cgroup.h, for its files and their tests: the same functions against any tree of files.
  */
 #pragma once
 
@@ -23,6 +23,7 @@ int nxc_cgroup_host_stats(
         const struct nxc_cgroup_host *host, pid_t init, json_t **ret, struct nxc_error *err);
 int nxc_cgroup_host_oom_count(
         const struct nxc_cgroup_host *host, pid_t init, unsigned long long *ret, struct nxc_error *err);
+void nxc_cgroup_host_expect_move(const struct nxc_cgroup_host *host);
 
 /* One file of a cgroup: a number ("max" is UINT64_MAX), and the value of "key value" in a flat-keyed file.
  * Return -ENOENT and the like, without an error object: a controller or a file that is absent is no failure.

@@ -32,3 +32,11 @@ int nxc_cgroup_stats(pid_t init, json_t **ret, struct nxc_error *err);
 /* How many OOM kills the container's cgroup has seen; for `events`, which looks whether it grew. An error
  * when the cgroup is gone. */
 int nxc_cgroup_oom_count(pid_t init, unsigned long long *ret, struct nxc_error *err);
+
+/* To be called when a process is about to be moved into another cgroup, by us or by a runtime. After a quiet
+ * spell the first such move waits 10 to 20 ms for an RCU grace period of the kernel (percpu_down_write of
+ * cgroup_threadgroup_rwsem), in which nothing else is done. This begins one now, in a thread that moves
+ * itself to where it is: by the time of the real move most of it is over. Best effort, and only for v1 and
+ * hybrid hosts, since a v2 runtime may start its process in the cgroup and move none (clone3(2),
+ * CLONE_INTO_CGROUP). NXC_FEATURE_CGROUP_EXPECT=0 leaves it out. */
+void nxc_cgroup_expect_move(void);

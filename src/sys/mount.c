@@ -356,14 +356,34 @@ static int fail_erofs(struct nxc_error *err, int errnum, int fs_fd, const char *
         return r;
 }
 
-static int mount_erofs_from(const char *source, int *ret, struct nxc_error *err)
+/* By the files themselves, or by loop devices over them, whose descriptors the loops get. */
+static int set_erofs_file(int fs_fd, const char *key, int fd, int *loop_fd, struct nxc_error *err)
+{
+        char path[NXC_LOOP_PATH_MAX > FD_PATH_MAX ? NXC_LOOP_PATH_MAX : FD_PATH_MAX];
+        int r = loop_fd ? nxc_loop_attach(fd, true, path, loop_fd, err) : 0;
+
+        if (r < 0)
+                return r;
+        if (!loop_fd)
+                fd_path(fd, path);
+        return fsconfig(fs_fd, FSCONFIG_SET_STRING, key, path, 0) < 0 ? fail_erofs(err, errno, fs_fd, "open")
+                                                                      : 0;
+}
+
+static int mount_erofs_from(
+        int image_fd, const int *devices, size_t n, int *loops, int *ret, struct nxc_error *err)
 {
         _cleanup_close_ int fs_fd = fsopen("erofs", FSOPEN_CLOEXEC), mount_fd = -EBADF;
+        int r;
 
         if (fs_fd < 0)
                 return fail_erofs(err, errno, -1, "open");
-        if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0 ||
-                fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+        r = set_erofs_file(fs_fd, "source", image_fd, loops, err);
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = set_erofs_file(fs_fd, "device", devices[i], loops ? loops + 1 + i : NULL, err);
+        if (r < 0)
+                return r;
+        if (fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
                 fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
                 return fail_erofs(err, errno, fs_fd, "open");
         mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
@@ -373,26 +393,40 @@ static int mount_erofs_from(const char *source, int *ret, struct nxc_error *err)
         return 0;
 }
 
-int nxc_mount_erofs(int image_fd, int *ret_mount_fd, struct nxc_error *err)
+/* The loop devices go with their last user, which is the mount. */
+static int mount_erofs_over_loops(
+        int image_fd, const int *devices, size_t n, int *ret, struct nxc_error *err)
 {
-        char path[NXC_LOOP_PATH_MAX > FD_PATH_MAX ? NXC_LOOP_PATH_MAX : FD_PATH_MAX];
+        _cleanup_free_ int *loops = malloc((n + 1) * sizeof(*loops));
+        int r;
+
+        if (!loops)
+                return nxc_oom(err);
+        for (size_t i = 0; i <= n; i++)
+                loops[i] = -EBADF;
+        r = mount_erofs_from(image_fd, devices, n, loops, ret, err);
+        for (size_t i = 0; i <= n; i++)
+                nxc_closep(&loops[i]);
+        return r;
+}
+
+int nxc_mount_erofs(
+        int image_fd, const int *devices, size_t n_devices, int *ret_mount_fd, struct nxc_error *err)
+{
         struct nxc_error first = { 0 };
-        _cleanup_close_ int loop_fd = -EBADF;
         int r = -ENOTBLK, loop;
 
         if (!nxc_feature_enabled("EROFS"))
                 return fail_erofs(err, ENODEV, -1, "open");
         if (nxc_feature_enabled("EROFS_FILE"))
-                r = mount_erofs_from(fd_path(image_fd, path), ret_mount_fd, &first);
+                r = mount_erofs_from(image_fd, devices, n_devices, NULL, ret_mount_fd, &first);
         if (r == 0)
                 return 0;
         /* Before 6.12 the source has to be a block device; and not every file system's files will do. */
         if (r != -ENODEV && r != -EPERM) {
-                loop = nxc_loop_attach(
-                        image_fd, true, path, &loop_fd, nxc_error_is_set(&first) ? NULL : err);
-                if (loop == 0)
-                        return mount_erofs_from(path, ret_mount_fd, err);
-                if (!nxc_error_is_set(&first))
+                loop = mount_erofs_over_loops(
+                        image_fd, devices, n_devices, ret_mount_fd, nxc_error_is_set(&first) ? NULL : err);
+                if (loop == 0 || !nxc_error_is_set(&first))
                         return loop;
         }
         if (err && !nxc_error_is_set(err))
@@ -457,7 +491,7 @@ int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error 
         };
 
         if (mount_fd < 0)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "clone the mount of a directory");
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "clone a mount");
         if (mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno, "make a cloned mount %sprivate",
                         read_only ? "read-only and " : "");

@@ -36,14 +36,17 @@ int nxc_mount_overlay(const struct nxc_overlay_opts *opts, int *ret_mount_fd, st
  * asks for. */
 bool nxc_overlay_uses_userxattr(void);
 
-/* A detached (recursive) bind mount of a directory, e.g. for an image of one layer. Private. */
+/* A detached (recursive) bind mount of a directory, e.g. for an image of one layer, or of a file. Private.
+ */
 int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error *err);
 
 /* An EROFS image in a regular file as a detached, read-only mount of its root: by the file itself (Linux >=
- * 6.12), else over a loop device that goes with the mount. image_fd: borrowed, and not needed after. A
- * kernel without EROFS, or an image that it refuses: InvalidRootfs. NXC_FEATURE_EROFS=0 and
- * NXC_FEATURE_EROFS_FILE=0 force what an older kernel would say. */
-int nxc_mount_erofs(int image_fd, int *ret_mount_fd, struct nxc_error *err);
+ * 6.12), else over a loop device that goes with the mount. devices: the files that are the image's devices,
+ * in the order of its table. All are borrowed, and not needed after. A kernel without EROFS, or an image
+ * that it refuses: InvalidRootfs. NXC_FEATURE_EROFS=0 and NXC_FEATURE_EROFS_FILE=0 force what an older
+ * kernel would say. */
+int nxc_mount_erofs(
+        int image_fd, const int *devices, size_t n_devices, int *ret_mount_fd, struct nxc_error *err);
 
 /* The file system in a regular file as a detached, writable mount, over a loop device that goes with it.
  * flags: options without a value, NULL terminated. file_fd: open for writing; borrowed, and not needed

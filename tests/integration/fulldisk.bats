@@ -105,7 +105,7 @@ to_dev_full()
                 umount "$DISK"
         done
         # Of inodes.
-        disk nr_inodes=40
+        disk nr_inodes=16
         run nexcage pull "$NXC_REGISTRY/everything:latest"
         assert_status 1
         assert_output_has "No space left on device"

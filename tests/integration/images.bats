@@ -332,7 +332,7 @@ spoil_blob()
 @test "verify --repair: a changed layer is unpacked again, a wrong blob is fetched again" {
         nexcage pull -q "$NXC_REGISTRY/everything"
         local layer blob
-        layer=$(find "$NXC_STORE/layers" -maxdepth 1 -name '*.erofs' | head -1)
+        layer=$(find "$NXC_STORE/layers" -maxdepth 1 -name 'sha256-*.erofs' | head -1)
         [ -n "$layer" ] || layer=$(find "$NXC_STORE/layers" -path '*/root/etc/passwd' | head -1)
         spoil "$layer" 5000
         fails_with InvalidImage - "were changed" -- nexcage verify

@@ -388,6 +388,18 @@ caps_of()
         fails_with RuntimeNotAvailable choose-runtime cru -- nexcage run --rm --runtime cru localhost/busybox true
 }
 
+@test "run: a script in the runtime's place" {
+        requires_root
+        [ "$NXC_TEST_RUNTIME" != lxc ] || skip "lxc runs no program of a runtime"
+        printf '#!/bin/sh\nexec %s "$@"\n' "$(command -v "$NXC_TEST_RUNTIME")" >"$BATS_TEST_TMPDIR/$NXC_TEST_RUNTIME"
+        chmod 755 "$BATS_TEST_TMPDIR/$NXC_TEST_RUNTIME"
+        run unshare -m sh -c 'mount -t tmpfs none /usr/local/sbin && cp "$1" /usr/local/sbin/ && shift && exec "$@"' - \
+                "$BATS_TEST_TMPDIR/$NXC_TEST_RUNTIME" "$NEXCAGE" --store "$NXC_STORE" --root "$NXC_ROOT" \
+                run --rm --runtime "$NXC_TEST_RUNTIME" localhost/busybox echo hello
+        assert_status 0
+        [ "$output" = hello ]
+}
+
 @test "run: the annotation and the routes of the configuration choose a runtime" {
         nexcage run -d --annotation org.nexcage.runtime=runc --name annotated localhost/busybox sleep 100
         run nexcage state annotated

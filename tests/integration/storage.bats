@@ -243,8 +243,10 @@ used()
 # The content of an image of 2 MiB files and many small ones is there once, however many copies there are.
 reflinks()
 {
-        local before after
+        local before after NEXCAGE_CONFIG=$BATS_TEST_TMPDIR/dir.conf
+        export NEXCAGE_CONFIG
         requires_image debian
+        printf '[layerfs]\nformat = dir\n' >"$NEXCAGE_CONFIG"
         import_image debian
         before=$(used)
         NXC_DEBUG=fake-backend nexcage create --runtime fake --storage dir --image localhost/debian box 3>&-

@@ -158,7 +158,7 @@ requires_erofs()
         for name in busybox everything built debian; do
                 [ -e "$NXC_TEST_CACHE/$name/index.json" ] && import_image "$name"
         done
-        for image in "$NXC_STORE"/layers/*.erofs; do
+        for image in "$NXC_STORE"/layers/sha256-*.erofs; do
                 fsck.erofs --extract "$image"
                 dump.erofs -s -S "$image"
         done
@@ -182,4 +182,52 @@ requires_erofs()
                 sleep 0.1
         done
         fail "loop devices are left: $(losetup --list)"
+}
+
+# layered_image NAME: Debian or busybox with layers above it that change what is below.
+layered_image()
+{
+        local dir=$BATS_TEST_TMPDIR/$1
+        cp -r "$NXC_TEST_CACHE/busybox" "$dir"
+        "$NXC_TOOLS/layered.py" "$dir"
+        nexcage import "oci:$dir:latest" "localhost/$1"
+}
+
+@test "tree: an index shows what the layers one by one show" {
+        with_images
+        layered_image layered
+        [ "$(find "$NXC_STORE/layers" -name 'index-*.erofs' | wc -l)" -eq 1 ]
+        mkdir "$BATS_TEST_TMPDIR/m"
+        nexcage mount localhost/layered "$BATS_TEST_TMPDIR/m" >/dev/null
+        [ "$(findmnt -n -o FSTYPE "$BATS_TEST_TMPDIR/m")" = erofs ]
+        tree_digest --list --mtimes "$BATS_TEST_TMPDIR/m" >"$BATS_TEST_TMPDIR/index.list"
+        nexcage umount "$BATS_TEST_TMPDIR/m"
+        NXC_FEATURE_EROFS_INDEX=0 nexcage mount localhost/layered "$BATS_TEST_TMPDIR/m" >/dev/null
+        [ "$(findmnt -n -o FSTYPE "$BATS_TEST_TMPDIR/m")" = overlay ]
+        tree_digest --list --mtimes "$BATS_TEST_TMPDIR/m" >"$BATS_TEST_TMPDIR/layers.list"
+        nexcage umount "$BATS_TEST_TMPDIR/m"
+        cmp "$BATS_TEST_TMPDIR/index.list" "$BATS_TEST_TMPDIR/layers.list"
+}
+
+@test "tree: containers of an image share its superblock, and leave no mount" {
+        with_images
+        layered_image shared
+        local a b before
+        before=$(grep -c . /proc/self/mountinfo)
+        nexcage run -d --name one localhost/shared sleep 1000
+        nexcage run -d --name two localhost/shared sleep 1000
+        a=$(findmnt -n -o MAJ:MIN "$NXC_STORE/containers/one/lower")
+        b=$(findmnt -n -o MAJ:MIN "$NXC_STORE/containers/two/lower")
+        [ -n "$a" ] && [ "$a" = "$b" ]
+        nexcage delete --force one
+        [ "$(nexcage exec two cat /srv/2)" = 2 ]
+        nexcage delete --force two
+        [ "$(grep -c . /proc/self/mountinfo)" -eq "$before" ]
+}
+
+@test "tree: an index goes with its image" {
+        with_images
+        layered_image going
+        nexcage rmi localhost/going
+        [ -z "$(find "$NXC_STORE/layers" -mindepth 1 -name '*.erofs')" ]
 }

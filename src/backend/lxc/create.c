@@ -514,8 +514,8 @@ static int create_steps(struct creation *k, struct nxc_error *err)
 /* One that waits for us in the midst of its start waits for ever. */
 #define ABANDONED_MONITOR_PATIENCE_MS 200
 
-/* What failed leaves an init and a monitor that may not be in the record yet; and a monitor that lives writes
- * its files anew. */
+/* What failed leaves an init and a monitor that may not be in the record yet; and a monitor that lives
+ * writes its files anew. */
 static void abandon(struct creation *k)
 {
         if (k->init > 0 && k->rec.pid == 0) {

@@ -94,8 +94,7 @@ void lxc_end_monitor(const struct lxc_record *rec, int patience_ms)
         _cleanup_close_ int pidfd = rec->monitor > 0 ? (int)syscall(SYS_pidfd_open, rec->monitor, 0)
                                                      : -EBADF;
 
-        if (pidfd >= 0 && nxc_is_alive(rec->monitor, rec->monitor_start) &&
-                !await_end(pidfd, patience_ms)) {
+        if (pidfd >= 0 && nxc_is_alive(rec->monitor, rec->monitor_start) && !await_end(pidfd, patience_ms)) {
                 syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
                 await_end(pidfd, DEATH_PATIENCE_MS);
         }

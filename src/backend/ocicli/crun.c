@@ -66,6 +66,7 @@ const struct ocicli ocicli_crun = {
         .install_hint = "apt install crun",
         .error_kind = NXC_ERR_CRUN,
         .status_file = "status",
+        .cloned_variable = "_LIBCONTAINER_CLONED_BINARY=1",
         .parse_record = parse_record,
         .phrases = phrases,
         .takes_config = true,

@@ -7,6 +7,7 @@
 #include "core/path.h"
 #include "core/process.h"
 #include "sys/cgroup.h"
+#include "sys/mount.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -248,12 +249,34 @@ static int make_root(const struct nxc_backend_target *t, struct nxc_error *err)
         return 0;
 }
 
+/* A container must not get hold of a writable file of its runtime, so that crun begins by mounting its own
+ * file read-only and executing that. With the mount made by us it starts once instead of twice, which is a
+ * third of a short call. Where it cannot be made (no mount_setattr(2) before Linux 5.12, no right to it, a
+ * script in crun's place, which could not be read through a descriptor that closes) crun does as ever. */
+static int clone_program(const struct ocicli *rt, const char *program, int *ret_fd, struct nxc_strv *env)
+{
+        static const char elf[4] = { 0x7f, 'E', 'L', 'F' };
+        _cleanup_close_ int file = -EBADF, clone = -EBADF;
+        char magic[sizeof(elf)];
+
+        if (!rt->cloned_variable)
+                return 0;
+        file = open(program, O_RDONLY | O_CLOEXEC);
+        if (file < 0 || read(file, magic, sizeof(magic)) != sizeof(magic) ||
+                memcmp(magic, elf, sizeof(elf)) != 0 || nxc_mount_clone(file, true, &clone, NULL) < 0)
+                return 0;
+        if (nxc_strv_add(env, rt->cloned_variable) < 0)
+                return -ENOMEM;
+        *ret_fd = TAKE_FD(clone);
+        return 0;
+}
+
 static int spawn(
         const struct ocicli_call *c, int stderr_fd, pid_t *ret_pid, int *ret_pidfd, struct nxc_error *err)
 {
         _cleanup_strv_ struct nxc_strv env = { 0 };
         _cleanup_free_ char *program = NULL;
-        _cleanup_close_ int null_fd = -EBADF, empty_fd = -EBADF;
+        _cleanup_close_ int null_fd = -EBADF, empty_fd = -EBADF, clone_fd = -EBADF;
         struct nxc_process_opts o = NXC_PROCESS_OPTS_INIT;
         struct child child = { .hides_unified = c->makes && c->rt->refuses_hybrid &&
                                                 nxc_cgroup_mode() == NXC_CGROUP_HYBRID };
@@ -270,6 +293,8 @@ static int spawn(
                 if (r < 0)
                         return r;
         }
+        if (clone_program(c->rt, program, &clone_fd, &env) < 0)
+                return nxc_oom(err);
         if (c->passes_stdio)
                 choose_stdio(c, fds, &null_fd, &empty_fd);
         /* The child completes it in its own copy of our memory. */
@@ -280,6 +305,7 @@ static int spawn(
                 env.v[env.n - 1] = child.listen_pid;
         }
         o.program = program;
+        o.program_fd = clone_fd;
         o.argv = (const char *const *)c->argv.v;
         o.envp = (const char *const *)env.v;
         o.stdin_fd = fds[0];

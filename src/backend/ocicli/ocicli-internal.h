@@ -41,6 +41,9 @@ struct ocicli {
         const char *name, *install_hint;
         enum nxc_error_kind error_kind;
         const char *status_file; /* in <rt>/<id>/ */
+        /* Set in its environment when it is executed from a read-only mount of itself: it then need not make
+         * one and start anew (CVE-2019-5736). NULL: it would not look. */
+        const char *cloned_variable;
         /* From the status file's JSON; -EINVAL when it is not as expected, -ENOMEM. */
         int (*parse_record)(const json_t *j, struct ocicli_record *ret);
         const struct ocicli_phrase *phrases; /* most telling first; ends with words NULL */

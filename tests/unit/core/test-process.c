@@ -50,6 +50,20 @@ static void words_come_back(void **state)
         assert_string_equal(errs.data, "bad\n");
 }
 
+static void a_descriptor_of_the_program_is_executed(void **state)
+{
+        _cleanup_buf_ struct nxc_buf out = { 0 };
+        struct nxc_process_opts o = NXC_PROCESS_OPTS_INIT;
+        _cleanup_close_ int shell = open("/bin/sh", O_RDONLY | O_CLOEXEC);
+        int status;
+
+        o.argv = (const char *const[]){ "true", "-c", "echo by the shell", NULL };
+        o.program_fd = shell;
+        o.capture_stdout = &out;
+        assert_int_equal(nxc_process_run(&o, &status, NULL), 0);
+        assert_string_equal(out.data, "by the shell\n");
+}
+
 static void silence_is_an_empty_string(void **state)
 {
         _cleanup_buf_ struct nxc_buf out = { 0 };
@@ -301,6 +315,7 @@ static void find(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_descriptor_of_the_program_is_executed),
                 cmocka_unit_test(exit_codes),
                 cmocka_unit_test(words_come_back),
                 cmocka_unit_test(silence_is_an_empty_string),

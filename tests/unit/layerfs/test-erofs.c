@@ -228,7 +228,7 @@ static void test_large_file(void **state)
         assert_true(st.st_size > 5000000000);
         assert_true(st.st_blocks < 200);
         check(t, "image", false); /* fsck.erofs 1.5 crashes on the data of any file of this size */
-        if (nxc_mount_erofs(fd, &mount_fd, NULL) < 0) {
+        if (nxc_mount_erofs(fd, NULL, 0, &mount_fd, NULL) < 0) {
                 print_message("# skipped: images cannot be mounted here\n");
                 return;
         }

@@ -62,7 +62,7 @@ static void check_image(
                 fail_msg("as an image: %d, %s", r, err.message);
         if (r < 0)
                 assert_string_equal(err.message, said->message);
-        if (r < 0 || nxc_mount_erofs(fd, &mount_fd, NULL) < 0) /* no EROFS here, or no rights */
+        if (r < 0 || nxc_mount_erofs(fd, NULL, 0, &mount_fd, NULL) < 0) /* no EROFS here, or no rights */
                 return;
         assert_int_equal(nxc_treehash(root, &opts, &ours, &err), 0);
         if (nxc_treehash(mount_fd, &opts, &theirs, &err) < 0)

@@ -219,6 +219,44 @@ static void test_gone(void **state)
         assert_int_equal(nxc_cgroup_host_is_frozen(&host, 7, &frozen, &err), -ENOENT);
 }
 
+/* What the thread wrote within two seconds; 0: nothing. */
+static int mover(const char *dir)
+{
+        for (int i = 0; i < 200; i++) {
+                uint64_t tid;
+
+                if (nxc_cgroup_read_number(dir, "tasks", &tid) == 0)
+                        return (int)tid;
+                usleep(10 * 1000);
+        }
+        return 0;
+}
+
+static void test_expect_move(void **state)
+{
+        struct fixture f;
+        struct nxc_cgroup_host host = host_of(&f, *state, NXC_CGROUP_V1);
+        _cleanup_free_ char *self = nxc_strf("proc/%d/cgroup", (int)getpid()),
+                            *dir = nxc_strf("%s/pids/us", f.cgroup);
+        int tid;
+
+        nxc_cgroup_host_expect_move(&host); /* nothing there: no harm */
+        put(f.t, self, "5:pids:/us\n");
+        put(f.t, "cgroup/pids/us/tasks", "");
+        setenv("NXC_FEATURE_CGROUP_EXPECT", "0", 1);
+        nxc_cgroup_host_expect_move(&host);
+        setenv("NXC_FEATURE_CGROUP_EXPECT", "1", 1);
+        host.mode = NXC_CGROUP_V2;
+        nxc_cgroup_host_expect_move(&host);
+        usleep(20 * 1000);
+        assert_int_equal(nxc_cgroup_read_number(dir, "tasks", &(uint64_t){ 0 }), -EINVAL); /* still empty */
+        host.mode = NXC_CGROUP_HYBRID;
+        nxc_cgroup_host_expect_move(&host);
+        tid = mover(dir);
+        assert_true(tid > 0);
+        assert_int_not_equal(tid, getpid()); /* itself, and not all of us */
+}
+
 static void test_this_host(void **state)
 {
         _cleanup_json_ json_t *stats = NULL;
@@ -240,6 +278,7 @@ int main(void)
                 with_temp_dir(test_shared_cgroup),
                 with_temp_dir(test_zombie_v1),
                 with_temp_dir(test_gone),
+                with_temp_dir(test_expect_move),
                 cmocka_unit_test(test_this_host),
         };
 
