@@ -1,9 +1,9 @@
 /* Names of datasets: short enough, of allowed characters, and never the same for two things.
  *
- * A name of zfs has letters, digits and "-_.: " between its slashes and 255 characters in all, with that of a
- * snapshot. An id of a container has letters, digits and "-_.+", never begins with a dot, and may be 255 long
- * by itself. So "+" is written ":", which no id has; and an id that leaves no room is written as a dot and
- * its digest, which no id begins with. */
+ * A name of zfs has letters, digits and "-_.: " between its slashes and 255 characters in all, with that of
+ * a snapshot. An id of a container has letters, digits and "-_.+", never begins with a dot, and may be 255
+ * long by itself. So "+" is written ":", which no id has; and an id that leaves no room is written as a dot
+ * and its digest, which no id begins with. */
 #include "storage/zfs-internal.h"
 
 #include "core/digest.h"
@@ -21,8 +21,8 @@
 #define PARENT_MAX (NXC_ZFS_NAME_MAX - NXC_ZFS_SNAPSHOT_MAX - (int)sizeof(CONTAINERS) - HEX_MAX)
 static_assert(PARENT_MAX > 100, "a parent may have a name that people choose");
 
-/* SHA-256, by libcrypto: opened here, as the program is not linked with it (it takes longer to load than most
- * commands run). */
+/* SHA-256, by libcrypto: opened here, as the program is not linked with it (it takes longer to load than
+ * most commands run). */
 static int digest_hex(const char *text, size_t len, char ret[HEX_MAX], struct nxc_error *err)
 {
         unsigned char *(*sha256)(const unsigned char *, size_t, unsigned char *);
@@ -30,7 +30,8 @@ static int digest_hex(const char *text, size_t len, char ret[HEX_MAX], struct nx
         unsigned char md[32];
 
         if (!lib)
-                return nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "open '%s': %s", LIBCRYPTO, dlerror());
+                return nxc_fail_kind(
+                        err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "open '%s': %s", LIBCRYPTO, dlerror());
         *(void **)&sha256 = dlsym(lib, "SHA256");
         if (!sha256)
                 return nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "'%s' has no SHA256", LIBCRYPTO);
@@ -42,7 +43,8 @@ static int digest_hex(const char *text, size_t len, char ret[HEX_MAX], struct nx
 
 static bool is_allowed(char c)
 {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.:", c);
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               strchr("-_.:", c);
 }
 
 int nxc_zfs_check_parent(const char *parent, struct nxc_error *err)
@@ -62,10 +64,12 @@ int nxc_zfs_check_parent(const char *parent, struct nxc_error *err)
         }
         if (!ok)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_CONFIG, 0,
-                        "'%s' (zfs.parent in [storage]) is no name of a dataset, such as POOL/nexcage", parent);
+                        "'%s' (zfs.parent in [storage]) is no name of a dataset, such as POOL/nexcage",
+                        parent);
         if (len > PARENT_MAX)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_CONFIG, ENAMETOOLONG,
-                        "the name '%s' (zfs.parent in [storage]) has more than %d characters", parent, PARENT_MAX);
+                        "the name '%s' (zfs.parent in [storage]) has more than %d characters", parent,
+                        PARENT_MAX);
         return 0;
 }
 
@@ -89,8 +93,8 @@ int nxc_zfs_container_name(
 }
 
 /* ChainID(L0..Ln) = SHA-256 of "ChainID(L0..Ln-1) DiffID(Ln)" (image-spec, config.md). */
-int nxc_zfs_image_name(
-        const char *parent, const struct nxc_strv *diff_ids, char ret[NXC_ZFS_NAME_MAX], struct nxc_error *err)
+int nxc_zfs_image_name(const char *parent, const struct nxc_strv *diff_ids, char ret[NXC_ZFS_NAME_MAX],
+        struct nxc_error *err)
 {
         char chain[NXC_DIGEST_MAX], both[2 * NXC_DIGEST_MAX], hex[HEX_MAX];
 
@@ -136,6 +140,6 @@ int nxc_zfs_check_snapshot(const char *name, struct nxc_error *err)
         if (ok)
                 return 0;
         return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
-                "'%s' is no name of a snapshot: 1 to %d letters, digits and \"_-.:\", first none of \"-.\"", name,
-                NXC_ZFS_SNAPSHOT_MAX - 2);
+                "'%s' is no name of a snapshot: 1 to %d letters, digits and \"_-.:\", first none of \"-.\"",
+                name, NXC_ZFS_SNAPSHOT_MAX - 2);
 }

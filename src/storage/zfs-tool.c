@@ -152,8 +152,8 @@ static int fail_busy(const char *dataset, struct nxc_error *why, struct nxc_erro
                         *err = *why;
                 return -EBUSY;
         }
-        r = nxc_fail_kind(err, NXC_ERR_BUSY, EBUSY, "destroy dataset '%s', which process %s has mounted", dataset,
-                holder);
+        r = nxc_fail_kind(err, NXC_ERR_BUSY, EBUSY, "destroy dataset '%s', which process %s has mounted",
+                dataset, holder);
         nxc_error_hint(err, "end it, and delete the container again");
         return r;
 }
@@ -161,7 +161,8 @@ static int fail_busy(const char *dataset, struct nxc_error *why, struct nxc_erro
 /* The first clone of any of its snapshots: 0 and a name, or "" when there is none. */
 static int find_clone(const char *dataset, char ret[NXC_ZFS_NAME_MAX], struct nxc_error *err)
 {
-        const char *args[] = { "list", "-H", "-r", "-d", "1", "-t", "snapshot", "-o", "clones", dataset, NULL };
+        const char *args[] = { "list", "-H", "-r", "-d", "1", "-t", "snapshot", "-o", "clones", dataset,
+                NULL };
         _cleanup_buf_ struct nxc_buf out = { 0 };
         int r = nxc_zfs_run(args, &out, err);
 

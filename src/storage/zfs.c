@@ -1,15 +1,14 @@
 /* A dataset for each container: a clone of its image's, in constant time, whatever the image holds.
  *
- *   PARENT/images/CHAIN@ready     the image's layers, copied once, when the first container wants them. It is
- *                                 filled under another name (images/.new-...) and renamed when it is whole, so
- *                                 one under its own name is complete
- *   PARENT/containers/ID          a clone of it; quota: refquota; its mount is ours (mountpoint=legacy), first
- *                                 detached as all roots are
+ *   PARENT/images/CHAIN@ready     the image's layers, copied once, when the first container wants them. It
+ * is filled under another name (images/.new-...) and renamed when it is whole, so one under its own name is
+ * complete PARENT/containers/ID          a clone of it; quota: refquota; its mount is ours
+ * (mountpoint=legacy), first detached as all roots are
  *
- * Two creates of a new image: one fills, the other waits for its lock and finds the image. What a create makes
- * is written into the container's directory before it is made, DATASET_FILE and FILLING_FILE, so that release
- * finds it whatever the configuration says by then. All datasets carry org.nexcage:* properties, by which
- * sweep finds those whose container's directory is gone. */
+ * Two creates of a new image: one fills, the other waits for its lock and finds the image. What a create
+ * makes is written into the container's directory before it is made, DATASET_FILE and FILLING_FILE, so that
+ * release finds it whatever the configuration says by then. All datasets carry org.nexcage:* properties, by
+ * which sweep finds those whose container's directory is gone. */
 #include "storage/common-internal.h"
 #include "storage/zfs-internal.h"
 
@@ -62,8 +61,8 @@ static int check_pool(const char *parent, struct nxc_error *err)
 
         pool_of(parent, pool, sizeof(pool));
         if (!is_imported(parent)) {
-                r = nxc_fail_kind(
-                        err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "storage driver 'zfs': no pool '%s' is imported", pool);
+                r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0,
+                        "storage driver 'zfs': no pool '%s' is imported", pool);
                 nxc_error_hint(err, "zpool import %s, or name another in zfs.parent of [storage]", pool);
                 return r;
         }
@@ -86,8 +85,10 @@ static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
         int r;
 
         if (access("/dev/zfs", R_OK | W_OK) < 0)
-                return missing(err, errno == ENOENT ? "this kernel has no ZFS (/dev/zfs)" : "/dev/zfs is not for us",
-                        errno == ENOENT ? "install zfs-dkms or a kernel with ZFS, and modprobe zfs" : "run as root");
+                return missing(err,
+                        errno == ENOENT ? "this kernel has no ZFS (/dev/zfs)" : "/dev/zfs is not for us",
+                        errno == ENOENT ? "install zfs-dkms or a kernel with ZFS, and modprobe zfs"
+                                        : "run as root");
         r = nxc_process_find("zfs", &tool);
         if (r == -ENOMEM)
                 return nxc_oom(err);
@@ -104,7 +105,8 @@ static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
 static int open_root(int mount_fd, const char *dataset, int *ret, struct nxc_error *err)
 {
         *ret = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return *ret < 0 ? nxc_fail_kind(err, NXC_ERR_ZFS, errno, "open the root of dataset '%s'", dataset) : 0;
+        return *ret < 0 ? nxc_fail_kind(err, NXC_ERR_ZFS, errno, "open the root of dataset '%s'", dataset)
+                        : 0;
 }
 
 /* --- the image's dataset --- */
@@ -112,8 +114,8 @@ static int open_root(int mount_fd, const char *dataset, int *ret, struct nxc_err
 static int create_group(const char *name, const char *mountpoint, struct nxc_error *err)
 {
         /* What files of an image need, and what suits many small ones; the administrator may change it. */
-        const char *args[] = { "create", "-u", "-o", "canmount=off", "-o", mountpoint, "-o", "xattr=sa", "-o",
-                "acltype=posix", "-o", "atime=off", "-o", "compression=lz4", name, NULL };
+        const char *args[] = { "create", "-u", "-o", "canmount=off", "-o", mountpoint, "-o", "xattr=sa",
+                "-o", "acltype=posix", "-o", "atime=off", "-o", "compression=lz4", name, NULL };
         struct nxc_error why = { 0 };
         int r = nxc_zfs_run(args, NULL, &why);
 
@@ -140,7 +142,8 @@ static int has_image(const char *image, bool *ret, struct nxc_error *err)
 {
         _cleanup_free_ char *snapshot = nxc_strf("%s@" NXC_ZFS_READY, image);
         struct nxc_error why = { 0 };
-        int r = snapshot ? nxc_zfs_run((const char *const[]){ "list", "-H", "-o", "name", snapshot, NULL }, NULL, &why)
+        int r = snapshot ? nxc_zfs_run((const char *const[]){ "list", "-H", "-o", "name", snapshot, NULL },
+                                   NULL, &why)
                          : nxc_oom(&why);
 
         *ret = r == 0;
@@ -152,7 +155,8 @@ static int has_image(const char *image, bool *ret, struct nxc_error *err)
 }
 
 /* As long as the descriptor is open nobody else fills this image for a container of this store. */
-static int lock_image(const struct nxc_storage_env *env, const char *image, int *ret_fd, struct nxc_error *err)
+static int lock_image(
+        const struct nxc_storage_env *env, const char *image, int *ret_fd, struct nxc_error *err)
 {
         _cleanup_free_ char *path = nxc_path_join(env->store, "locks");
         _cleanup_close_ int dir = -EBADF;
@@ -197,8 +201,8 @@ static int create_filling(const struct nxc_storage_container *c, const struct nx
         _cleanup_free_ char *store = nxc_strf(NXC_ZFS_PROP_STORE "=%s", c->env->store);
         _cleanup_free_ char *dir = nxc_strf(NXC_ZFS_PROP_DIR "=%s", c->dir);
         _cleanup_free_ char *top = nxc_strf(NXC_ZFS_PROP_TOP "=%s", q->diff_ids->v[q->diff_ids->n - 1]);
-        const char *args[] = { "create", "-u", "-o", "canmount=noauto", "-o", store, "-o", dir, "-o", top, filling,
-                NULL };
+        const char *args[] = { "create", "-u", "-o", "canmount=noauto", "-o", store, "-o", dir, "-o", top,
+                filling, NULL };
 
         return store && dir && top ? nxc_zfs_run(args, NULL, err) : nxc_oom(err);
 }
@@ -208,7 +212,8 @@ static int publish_image(const char *filling, const char *image, struct nxc_erro
 {
         _cleanup_free_ char *snapshot = nxc_strf("%s@" NXC_ZFS_READY, filling);
         struct nxc_error why = { 0 };
-        int r = snapshot ? nxc_zfs_run((const char *const[]){ "snapshot", snapshot, NULL }, NULL, err) : nxc_oom(err);
+        int r = snapshot ? nxc_zfs_run((const char *const[]){ "snapshot", snapshot, NULL }, NULL, err)
+                         : nxc_oom(err);
 
         if (r < 0)
                 return r;
@@ -220,8 +225,8 @@ static int publish_image(const char *filling, const char *image, struct nxc_erro
         return r;
 }
 
-static int fill(const struct nxc_storage_container *c, const struct nxc_storage_request *q, const char *image,
-        struct nxc_error *err)
+static int fill(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+        const char *image, struct nxc_error *err)
 {
         char filling[NXC_ZFS_NAME_MAX];
         int r = nxc_zfs_filling_name(c, filling, err);
@@ -236,7 +241,8 @@ static int fill(const struct nxc_storage_container *c, const struct nxc_storage_
         if (r == 0)
                 r = publish_image(filling, image, err);
         if (r < 0)
-                nxc_zfs_destroy(filling, NULL); /* now rather than by release: on a full pool others wait for it */
+                nxc_zfs_destroy(
+                        filling, NULL); /* now rather than by release: on a full pool others wait for it */
         else if (unlinkat(q->dir_fd, FILLING_FILE, 0) < 0)
                 r = nxc_fail(err, errno, "remove '%s/" FILLING_FILE "'", c->dir);
         return r;
@@ -258,16 +264,23 @@ static int ensure_image(const struct nxc_storage_container *c, const struct nxc_
 
 /* --- the container's dataset --- */
 
+/* refquota: what the root may hold, the image's files with it, as with an image file. */
+static char *format_quota(uint64_t size_bytes)
+{
+        return size_bytes ? nxc_strf("refquota=%llu", (unsigned long long)size_bytes)
+                          : strdup("refquota=none");
+}
+
 static int clone_image(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
         const char *image, const char *dataset, struct nxc_error *err)
 {
         _cleanup_free_ char *origin = nxc_strf("%s@" NXC_ZFS_READY, image);
-        _cleanup_free_ char *quota = nxc_strf("refquota=%llu", (unsigned long long)q->size_bytes);
+        _cleanup_free_ char *quota = format_quota(q->size_bytes);
         _cleanup_free_ char *store = nxc_strf(NXC_ZFS_PROP_STORE "=%s", c->env->store);
         _cleanup_free_ char *dir = nxc_strf(NXC_ZFS_PROP_DIR "=%s", c->dir);
         _cleanup_free_ char *id = nxc_strf(NXC_ZFS_PROP_ID "=%s", c->id);
-        const char *args[] = { "clone", "-o", "canmount=noauto", "-o", quota, "-o", store, "-o", dir, "-o", id,
-                origin, dataset, NULL };
+        const char *args[] = { "clone", "-o", "canmount=noauto", "-o", quota, "-o", store, "-o", dir, "-o",
+                id, origin, dataset, NULL };
 
         if (!origin || !quota || !store || !dir || !id)
                 return nxc_oom(err);
@@ -277,7 +290,8 @@ static int clone_image(const struct nxc_storage_container *c, const struct nxc_s
 static int read_property(const char *dataset, const char *name, char **ret, struct nxc_error *err)
 {
         _cleanup_buf_ struct nxc_buf out = { 0 };
-        int r = nxc_zfs_run((const char *const[]){ "get", "-H", "-o", "value", name, dataset, NULL }, &out, err);
+        int r = nxc_zfs_run(
+                (const char *const[]){ "get", "-H", "-o", "value", name, dataset, NULL }, &out, err);
 
         if (r < 0)
                 return r;
@@ -286,7 +300,8 @@ static int read_property(const char *dataset, const char *name, char **ret, stru
         return 0;
 }
 
-/* A dataset of our name: what an earlier container of this directory could not destroy, or another store's. */
+/* A dataset of our name: what an earlier container of this directory could not destroy, or another store's.
+ */
 static int clear_name(const struct nxc_storage_container *c, const char *dataset, struct nxc_error *err)
 {
         _cleanup_free_ char *dir = NULL;
@@ -330,7 +345,8 @@ static int take_over(
 {
         struct nxc_flatten_opts opts = { 0 };
         _cleanup_close_ int root = -EBADF;
-        _cleanup_close_ int upper = openat(q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int upper = openat(
+                q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int r;
 
         if (upper < 0)
@@ -346,9 +362,10 @@ static int map_owners(const struct nxc_storage_request *q, int mount_fd, struct 
         _cleanup_close_ int userns = -EBADF;
         int r = q->ids ? nxc_idmap_open(q->ids, &userns, err) : 0;
 
-        return r < 0 || !q->ids ? r
-                                : nxc_idmap_mount(mount_fd, userns,
-                                          "a user namespace with storage driver 'zfs' (ZFS before 2.2)", err);
+        return r < 0 || !q->ids
+                       ? r
+                       : nxc_idmap_mount(mount_fd, userns,
+                                 "a user namespace with storage driver 'zfs' (ZFS before 2.2)", err);
 }
 
 static int make(const struct nxc_storage_container *c, const struct nxc_storage_request *q, int *mount_fd,
@@ -375,7 +392,8 @@ static int make(const struct nxc_storage_container *c, const struct nxc_storage_
 }
 
 /* The names that make left in the container's directory; NULL without one. */
-static int read_name(const struct nxc_storage_container *c, const char *file, char **ret, struct nxc_error *err)
+static int read_name(
+        const struct nxc_storage_container *c, const char *file, char **ret, struct nxc_error *err)
 {
         _cleanup_free_ char *path = nxc_path_join(c->dir, file);
         struct nxc_error why = { 0 };
@@ -444,7 +462,8 @@ static int read_two(const char *columns, const char *dataset, uint64_t ret[2], s
                 return r;
         tab = strchr(out.data, '\t');
         if (!tab)
-                return nxc_fail_kind(err, NXC_ERR_ZFS, 0, "zfs list %s: '%.200s' is not understood", dataset, out.data);
+                return nxc_fail_kind(
+                        err, NXC_ERR_ZFS, 0, "zfs list %s: '%.200s' is not understood", dataset, out.data);
         *tab++ = '\0';
         tab[strcspn(tab, "\n")] = '\0';
         ret[0] = ret[1] = 0;
@@ -468,7 +487,7 @@ static int usage(const struct nxc_storage_container *c, struct nxc_storage_usage
 
 static int resize(const struct nxc_storage_container *c, uint64_t size_bytes, struct nxc_error *err)
 {
-        _cleanup_free_ char *dataset = NULL, *quota = nxc_strf("refquota=%llu", (unsigned long long)size_bytes);
+        _cleanup_free_ char *dataset = NULL, *quota = format_quota(size_bytes);
         int r = quota ? need_dataset(c, &dataset, err) : nxc_oom(err);
 
         return r < 0 ? r : nxc_zfs_run((const char *const[]){ "set", quota, dataset, NULL }, NULL, err);
@@ -532,7 +551,8 @@ static bool is_left_over(
 }
 
 /* An image that a container still hangs on stays; so does what is in use. */
-static int sweep_one(const struct nxc_storage_env *env, const struct found *f, uint64_t *bytes, struct nxc_error *err)
+static int sweep_one(
+        const struct nxc_storage_env *env, const struct found *f, uint64_t *bytes, struct nxc_error *err)
 {
         struct nxc_error why = { 0 };
         uint64_t used = 0;
