@@ -9,7 +9,6 @@
  * makes is written into the container's directory before it is made, DATASET_FILE and FILLING_FILE, so that
  * release finds it whatever the configuration says by then. All datasets carry org.nexcage:* properties, by
  * which sweep finds those whose container's directory is gone. */
-#include "storage/common-internal.h"
 #include "storage/zfs-internal.h"
 
 #include "core/cleanup.h"
@@ -19,6 +18,7 @@
 #include "core/path.h"
 #include "core/process.h"
 #include "core/publish.h"
+#include "storage/common-internal.h"
 #include "sys/mount.h"
 
 #include <fcntl.h>
