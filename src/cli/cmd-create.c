@@ -52,7 +52,9 @@ static const char *const hook_failures[] = { "abort", "continue", NULL };
                 .help = "run with this backend (crun, runc) instead of the configured or first "            \
                 "usable one" },                                                                             \
         { "storage", .metavar = "DRIVER", NXC_OPT(STRING, A, create.storage),                               \
-                .help = "keep the container's writable root with this driver (overlay)" },                  \
+                .help = "keep the container's writable root with this driver (overlay, dir, raw)" },                  \
+        { "storage-size", .metavar = "SIZE", NXC_OPT(SIZE, A, create.storage_size),                         \
+                .help = "the most that the root may hold; for an image file its size" },                    \
         { "hook-failure", .choices = hook_failures, NXC_OPT(WORD, A, create.hook_failure),                  \
                 .help = "what a failed hook before the start means; abort is what OCI asks for" },          \
         { "pull", .choices = pull_policies, NXC_OPT(CHOICE, A, pull),                                       \
@@ -212,6 +214,8 @@ static int complete(
         struct nxc_create_opts *o = &a->create;
         int r;
 
+        if (o->storage_size == 0 && nxc_option_is_given(&call->parse, "storage-size"))
+                return nxc_fail_kind(err, NXC_ERR_USAGE, 0, "%s: --storage-size is 0", call->command->name);
         if (o->bundle || !o->image)
                 o->interactive =
                         true; /* what the engine, or the user of runc, has there is the container's */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define SIZE_MIN_BYTES (1u << 20)      /* as for create */
 #define RESOURCES_MAX_BYTES (1u << 20) /* a linux.resources object has some kilobytes */
 
 struct update_args {
@@ -14,7 +15,7 @@ struct update_args {
         uint64_t memory, memory_reservation, memory_swap;
         uint64_t cpu_period, cpu_share, cpu_burst;
         int64_t cpu_quota, cpu_idle, cpu_rt_runtime, pids_limit;
-        uint64_t cpu_rt_period, blkio_weight;
+        uint64_t cpu_rt_period, blkio_weight, storage_size;
         const char *cpuset_cpus, *cpuset_mems;
 };
 
@@ -50,6 +51,8 @@ static const struct nxc_option options[] = {
                 .help = "the most processes; -1: no limit" },
         { "blkio-weight", .metavar = "N", NXC_OPT(UINT, A, blkio_weight), .max = 1000,
                 .help = "its weight for disks, 10 to 1000" },
+        { "storage-size", .metavar = "SIZE", NXC_OPT(SIZE, A, storage_size),
+                .help = "how much its root may hold; an image file only grows" },
         { "l3-cache-schema", .metavar = "SCHEMA", .type = NXC_OPT_REFUSED,
                 .help = "cache partitioning is set when the container is made, by linux.intelRdt of "
                         "config.json" },
@@ -135,6 +138,7 @@ static int run_update(struct nxc_call *call, struct nxc_error *err)
 {
         const struct update_args *a = call->opts;
         _cleanup_json_ json_t *resources = NULL;
+        bool sized = nxc_option_is_given(&call->parse, "storage-size");
         struct nxc_host *host;
         int r = 0;
 
@@ -144,11 +148,18 @@ static int run_update(struct nxc_call *call, struct nxc_error *err)
                 resources = json_object();
         if (r == 0)
                 r = add_options(call, resources, err);
-        if (r == 0 && json_object_size(resources) == 0)
+        if (r == 0 && sized && a->storage_size < SIZE_MIN_BYTES)
+                r = nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                        "update: a root of %llu bytes; the least is 1 MiB (1m)",
+                        (unsigned long long)a->storage_size);
+        if (r == 0 && json_object_size(resources) == 0 && !sized)
                 r = nxc_fail_kind(err, NXC_ERR_USAGE, 0, "update: nothing to change was given");
         if (r == 0)
                 r = nxc_call_host(call, &host, err);
-        return r < 0 ? r : nxc_update(host, call->args[0], resources, err);
+        if (r == 0 && sized)
+                r = nxc_resize(host, call->args[0], a->storage_size, err);
+        return r < 0 || json_object_size(resources) == 0 ? r
+                                                         : nxc_update(host, call->args[0], resources, err);
 }
 
 const struct nxc_command nxc_command_update = {

@@ -80,6 +80,16 @@ static int set_on_failure(
         return 0;
 }
 
+static int set_size(
+        struct nxc_config *c, size_t offset, const char *name, const char *value, const char **ret_want)
+{
+        *ret_want = "a size of 1m or more (10g, 512m)";
+        return nxc_parse_size(value, (uint64_t *)((char *)c + offset)) == 0 &&
+                               *(uint64_t *)((char *)c + offset) >= 1024 * 1024
+                       ? 0
+                       : -EINVAL;
+}
+
 static int set_layer_format(
         struct nxc_config *c, size_t offset, const char *name, const char *value, const char **ret_want)
 {
@@ -123,6 +133,8 @@ static const struct key keys[] = {
         { "runtime", "default", set_string, offsetof(struct nxc_config, runtime) },
         { "routes", NULL, set_route, 0 },
         { "storage", "driver", set_string, offsetof(struct nxc_config, storage) },
+        { "storage", "size", set_size, offsetof(struct nxc_config, storage_size) },
+        { "storage", "zfs.parent", set_string, offsetof(struct nxc_config, zfs_parent) },
         { "layerfs", "format", set_layer_format, offsetof(struct nxc_config, layer_format) },
         { "hooks", "on_failure", set_on_failure, offsetof(struct nxc_config, hooks_continue) },
         { "registry", "authfile", set_path, offsetof(struct nxc_config, authfile) },
@@ -274,8 +286,7 @@ int nxc_config_load(struct nxc_config **ret, struct nxc_error *err)
         if (!c)
                 return nxc_oom(err);
         c->runtime = strdup("auto");
-        c->storage = strdup("overlay");
-        if (!c->runtime || !c->storage) {
+        if (!c->runtime) {
                 r = nxc_oom(err);
         } else if (other && *other) {
                 r = read_config(AT_FDCWD, other, other, c, false, err);
@@ -303,6 +314,7 @@ void nxc_config_free(struct nxc_config *c)
         free(c->routes);
         free(c->runtime);
         free(c->storage);
+        free(c->zfs_parent);
         free(c->layer_format);
         free(c->root);
         free(c->store);

@@ -8,6 +8,7 @@
 #include "core/str.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct nxc_config_route {
         char *pattern; /* fnmatch(3) against the image reference, or the id where there is no image */
@@ -16,7 +17,9 @@ struct nxc_config_route {
 
 struct nxc_config {
         char *runtime;             /* [runtime] default = auto */
-        char *storage;             /* [storage] driver = overlay */
+        char *storage;             /* [storage] driver = overlay; or NULL: nothing said */
+        uint64_t storage_size;     /* [storage] size = 10g: of each root; 0: the driver's own choice */
+        char *zfs_parent;          /* [storage] zfs.parent = POOL/..., or NULL */
         char *root, *store;        /* [paths] root, store; or NULL: the built-in ones */
         char *authfile, *cert_dir; /* [registry] authfile, cert_dir; or NULL */
         struct nxc_strv

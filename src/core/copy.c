@@ -4,51 +4,107 @@
 #include "core/cleanup.h"
 #include "core/str.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/xattr.h>
 
-#define XATTR_LIST_MAX_BYTES 65536 /* the kernel's own limits: XATTR_LIST_MAX, XATTR_SIZE_MAX */
+#define XATTR_LIST_MAX_BYTES 65536    /* the kernel's own limits: XATTR_LIST_MAX, XATTR_SIZE_MAX */
+#define LINK_PATH_MAX (32 + NAME_MAX) /* "/proc/self/fd/N/NAME" */
 
-static int copy_xattrs(int from, int to)
+/* --- attributes --- */
+
+/* A file capability holds in the user namespace whose root it names; one that names none holds in the first
+ * (vfs_cap_data and vfs_ns_cap_data, Linux >= 4.14). */
+static size_t shift_capability(const struct nxc_copy *c, char *value, size_t len)
 {
-        _cleanup_free_ char *list = malloc(XATTR_LIST_MAX_BYTES), *value = malloc(XATTR_LIST_MAX_BYTES);
-        ssize_t n;
+        struct vfs_ns_cap_data cap;
 
+        if (!c->shift || len != sizeof(struct vfs_cap_data))
+                return len;
+        memcpy(&cap, value, len);
+        cap.magic_etc = htole32(VFS_CAP_REVISION_3 | (le32toh(cap.magic_etc) & VFS_CAP_FLAGS_MASK));
+        cap.rootid = htole32(c->root_uid);
+        memcpy(value, &cap, sizeof(cap));
+        return sizeof(cap);
+}
+
+static int copy_xattrs(const struct nxc_copy *c, const char *from, const char *to)
+{
+        _cleanup_free_ char *list = NULL, *value = NULL;
+        ssize_t n = llistxattr(from, NULL, 0);
+
+        if (n <= 0)
+                return n == 0 || errno == ENOTSUP ? 0 : -errno;
+        list = malloc(XATTR_LIST_MAX_BYTES);
+        value = malloc(XATTR_LIST_MAX_BYTES);
         if (!list || !value)
                 return -ENOMEM;
-        n = flistxattr(from, list, XATTR_LIST_MAX_BYTES);
+        n = llistxattr(from, list, XATTR_LIST_MAX_BYTES);
         if (n < 0)
-                return errno == ENOTSUP ? 0 : -errno;
+                return -errno;
         for (const char *name = list; name < list + n; name += strlen(name) + 1) {
-                ssize_t k = fgetxattr(from, name, value, XATTR_LIST_MAX_BYTES);
+                ssize_t k = lgetxattr(from, name, value, XATTR_LIST_MAX_BYTES);
 
-                if (nxc_starts_with(name, "trusted.overlay."))
+                if (k < 0 || nxc_starts_with(name, "trusted.overlay.") ||
+                        nxc_starts_with(name, "user.overlay."))
                         continue;
-                if (k >= 0 && fsetxattr(to, name, value, (size_t)k, 0) < 0 && errno != ENOTSUP)
+                if (nxc_streq(name, "security.capability"))
+                        k = (ssize_t)shift_capability(c, value, (size_t)k);
+                if (lsetxattr(to, name, value, (size_t)k, 0) < 0 && errno != ENOTSUP)
                         return -errno;
         }
         return 0;
 }
 
-static int copy_attributes(int from, int to, const struct stat *st)
+static int find_owner(const struct nxc_copy *c, const struct stat *st, uid_t *uid, gid_t *gid)
+{
+        *uid = st->st_uid;
+        *gid = st->st_gid;
+        return c->shift ? c->shift(c->arg, uid, gid) : 0;
+}
+
+/* The link of a descriptor in /proc: the xattr calls and the others take no O_PATH descriptors. */
+static const char *fd_path(int fd, char buf[LINK_PATH_MAX])
+{
+        snprintf(buf, LINK_PATH_MAX, "/proc/self/fd/%d/", fd);
+        return buf;
+}
+
+static int set_attributes(struct nxc_copy *c, int from, int to, const char *from_path, const char *to_path,
+        const struct stat *st)
 {
         struct timespec times[2] = { st->st_atim, st->st_mtim };
-        int r;
+        uid_t uid;
+        gid_t gid;
+        int r = find_owner(c, st, &uid, &gid);
 
-        if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
+        if (r < 0)
+                return r;
+        /* the owner first: changing it takes set-user-ID bits and capabilities away */
+        if (fchown(to, uid, gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
                 return -errno;
-        r = copy_xattrs(from, to);
+        r = copy_xattrs(c, from_path, to_path);
         if (r < 0)
                 return r;
         return futimens(to, times) < 0 ? -errno : 0;
 }
 
-/* In the kernel where it can (reflinks among it), which for two file systems it only does with sendfile(2).
- */
+int nxc_copy_attributes(struct nxc_copy *c, int from_fd, int to_fd, const struct stat *st)
+{
+        char from[LINK_PATH_MAX], to[LINK_PATH_MAX];
+
+        return set_attributes(c, from_fd, to_fd, fd_path(from_fd, from), fd_path(to_fd, to), st);
+}
+
+/* --- content --- */
+
+/* In the kernel where it can, which for two file systems it only does with sendfile(2). */
 static ssize_t copy_range(int from, int to, off_t *at, size_t len)
 {
         off_t out = *at;
@@ -61,7 +117,7 @@ static ssize_t copy_range(int from, int to, off_t *at, size_t len)
         return sendfile(to, from, at, len);
 }
 
-static int copy_data(int from, int to, off_t size)
+static int copy_extents(int from, int to, off_t size)
 {
         off_t at = 0;
 
@@ -90,10 +146,26 @@ static int copy_data(int from, int to, off_t size)
         return ftruncate(to, size) < 0 ? -errno : 0;
 }
 
-static int copy_file(int from_dir, int to_dir, const char *name, const struct stat *st)
+/* The whole file as a reflink, holes and all; asked for once where there is no such thing. */
+static int copy_data(struct nxc_copy *c, int from, int to, off_t size)
+{
+        if (size == 0)
+                return 0;
+        if (!c->no_clone) {
+                if (ioctl(to, FICLONE, from) == 0)
+                        return 0;
+                if (errno != EOPNOTSUPP && errno != EXDEV && errno != EINVAL && errno != ENOTTY)
+                        return -errno;
+                c->no_clone = true;
+        }
+        return copy_extents(from, to, size);
+}
+
+static int copy_file(struct nxc_copy *c, int from_dir, int to_dir, const char *name, const struct stat *st)
 {
         _cleanup_close_ int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
                             to = -EBADF;
+        char from_path[LINK_PATH_MAX], to_path[LINK_PATH_MAX];
         int r;
 
         if (from < 0)
@@ -101,36 +173,65 @@ static int copy_file(int from_dir, int to_dir, const char *name, const struct st
         to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (to < 0)
                 return -errno;
-        r = copy_data(from, to, st->st_size);
-        return r < 0 ? r : copy_attributes(from, to, st);
+        r = copy_data(c, from, to, st->st_size);
+        if (r < 0)
+                return r;
+        if (c->copied)
+                c->copied(c->arg, (uint64_t)st->st_size);
+        snprintf(from_path, sizeof(from_path), "/proc/self/fd/%d/%s", from_dir, name);
+        snprintf(to_path, sizeof(to_path), "/proc/self/fd/%d/%s", to_dir, name);
+        return set_attributes(c, from, to, from_path, to_path, st);
 }
 
-static int copy_other(int from_dir, int to_dir, const char *name, const struct stat *st)
+static int make_other(int from_dir, int to_dir, const char *name, const struct stat *st)
+{
+        char target[PATH_MAX];
+        ssize_t n;
+
+        if (!S_ISLNK(st->st_mode))
+                return mknodat(to_dir, name, st->st_mode, st->st_rdev) < 0 ? -errno : 0;
+        n = readlinkat(from_dir, name, target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        return symlinkat(target, to_dir, name) < 0 ? -errno : 0;
+}
+
+static int copy_other(struct nxc_copy *c, int from_dir, int to_dir, const char *name, const struct stat *st)
 {
         struct timespec times[2] = { st->st_atim, st->st_mtim };
-        char target[PATH_MAX];
+        char from_path[LINK_PATH_MAX], to_path[LINK_PATH_MAX];
+        uid_t uid;
+        gid_t gid;
+        int r = find_owner(c, st, &uid, &gid);
 
-        if (S_ISLNK(st->st_mode)) {
-                ssize_t n = readlinkat(from_dir, name, target, sizeof(target) - 1);
-
-                if (n < 0)
-                        return -errno;
-                target[n] = '\0';
-                if (symlinkat(target, to_dir, name) < 0)
-                        return -errno;
-        } else if (mknodat(to_dir, name, st->st_mode, st->st_rdev) < 0 ||
-                   fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0) {
+        if (r == 0)
+                r = make_other(from_dir, to_dir, name, st);
+        if (r < 0)
+                return r;
+        if (fchownat(to_dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+                (!S_ISLNK(st->st_mode) && fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0))
                 return -errno;
-        }
-        if (fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-                utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-                return -errno;
-        return 0;
+        snprintf(from_path, sizeof(from_path), "/proc/self/fd/%d/%s", from_dir, name);
+        snprintf(to_path, sizeof(to_path), "/proc/self/fd/%d/%s", to_dir, name);
+        r = copy_xattrs(c, from_path, to_path);
+        if (r < 0)
+                return r;
+        return utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static int copy_dir(int from_fd, int to_fd, dev_t dev, struct nxc_error *err);
+int nxc_copy_entry(struct nxc_copy *c, int from_dir, int to_dir, const char *name, const struct stat *st)
+{
+        return S_ISREG(st->st_mode) ? copy_file(c, from_dir, to_dir, name, st)
+                                    : copy_other(c, from_dir, to_dir, name, st);
+}
 
-static int copy_subdir(int from_dir, int to_dir, const char *name, dev_t dev, struct nxc_error *err)
+/* --- a whole tree --- */
+
+static int copy_dir(struct nxc_copy *c, int from_fd, int to_fd, dev_t dev, struct nxc_error *err);
+
+static int copy_subdir(
+        struct nxc_copy *c, int from_dir, int to_dir, const char *name, dev_t dev, struct nxc_error *err)
 {
         _cleanup_close_ int from = openat(from_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
                             to = -EBADF;
@@ -142,10 +243,11 @@ static int copy_subdir(int from_dir, int to_dir, const char *name, dev_t dev, st
         to = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (to < 0)
                 return nxc_fail(err, errno, "open directory '%s'", name);
-        return copy_dir(from, to, dev, err);
+        return copy_dir(c, from, to, dev, err);
 }
 
-static int copy_entry(int from_fd, int to_fd, const char *name, dev_t dev, struct nxc_error *err)
+static int copy_child(
+        struct nxc_copy *c, int from_fd, int to_fd, const char *name, dev_t dev, struct nxc_error *err)
 {
         struct stat st;
         int r;
@@ -155,13 +257,12 @@ static int copy_entry(int from_fd, int to_fd, const char *name, dev_t dev, struc
         if (st.st_dev != dev && S_ISDIR(st.st_mode))
                 return 0;
         if (S_ISDIR(st.st_mode))
-                return copy_subdir(from_fd, to_fd, name, dev, err);
-        r = S_ISREG(st.st_mode) ? copy_file(from_fd, to_fd, name, &st)
-                                : copy_other(from_fd, to_fd, name, &st);
+                return copy_subdir(c, from_fd, to_fd, name, dev, err);
+        r = nxc_copy_entry(c, from_fd, to_fd, name, &st);
         return r < 0 ? nxc_fail(err, -r, "copy '%s'", name) : 0;
 }
 
-static int copy_dir(int from_fd, int to_fd, dev_t dev, struct nxc_error *err)
+static int copy_dir(struct nxc_copy *c, int from_fd, int to_fd, dev_t dev, struct nxc_error *err)
 {
         int fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
         _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -172,22 +273,23 @@ static int copy_dir(int from_fd, int to_fd, dev_t dev, struct nxc_error *err)
                 return nxc_fail(err, errno, "read a directory");
         while (r == 0 && (errno = 0, de = readdir(dir)))
                 if (!nxc_streq(de->d_name, ".") && !nxc_streq(de->d_name, ".."))
-                        r = copy_entry(from_fd, to_fd, de->d_name, dev, err);
+                        r = copy_child(c, from_fd, to_fd, de->d_name, dev, err);
         if (r < 0)
                 return r;
         if (errno)
                 return nxc_fail(err, errno, "read a directory");
         if (fstat(from_fd, &st) < 0)
                 return nxc_fail(err, errno, "stat a directory");
-        r = copy_attributes(from_fd, to_fd, &st);
+        r = nxc_copy_attributes(c, from_fd, to_fd, &st);
         return r < 0 ? nxc_fail(err, -r, "set the attributes of a copied directory") : 0;
 }
 
 int nxc_copy_tree(int from_fd, int to_fd, struct nxc_error *err)
 {
+        struct nxc_copy c = { 0 };
         struct stat st;
 
         if (fstat(from_fd, &st) < 0)
                 return nxc_fail(err, errno, "stat a directory");
-        return copy_dir(from_fd, to_fd, st.st_dev, err);
+        return copy_dir(&c, from_fd, to_fd, st.st_dev, err);
 }

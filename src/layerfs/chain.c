@@ -184,6 +184,12 @@ int nxc_layerfs_hold(struct nxc_layerfs *lfs, const struct nxc_digest *diff_ids,
         return 0;
 }
 
+void nxc_layer_chain_map(struct nxc_layer_chain *chain, const struct nxc_idmap *ids, int userns_fd)
+{
+        chain->ids = ids;
+        chain->userns_fd = userns_fd;
+}
+
 void nxc_layer_chain_release(struct nxc_layer_chain *chain)
 {
         if (!chain)
@@ -195,16 +201,38 @@ void nxc_layer_chain_release(struct nxc_layer_chain *chain)
         free(chain);
 }
 
+static int shift_owner(const struct nxc_idmap *ids, uid_t *uid, gid_t *gid)
+{
+        uint32_t u = *uid, g = *gid;
+        int r = ids ? nxc_idmap_shift(ids->uids, ids->n_uids, *uid, &u) : 0;
+
+        if (r == 0 && ids)
+                r = nxc_idmap_shift(ids->gids, ids->n_gids, *gid, &g);
+        if (r == 0) {
+                *uid = u;
+                *gid = g;
+        }
+        return r;
+}
+
 /* An upper directory that was never part of an overlay gets the owner and mode of "/": it is what shows.
  * Later it is the container's, which may have changed them. overlayfs makes "work" in the work directory at
  * the first mount. */
 static int prepare_upper(
         const struct nxc_layer_chain *chain, int upper_fd, int work_fd, struct nxc_error *err)
 {
+        uid_t uid = chain->root->uid;
+        gid_t gid = chain->root->gid;
+        int r;
+
         if (faccessat(work_fd, "work", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 return 0;
-        if (fchown(upper_fd, chain->root->uid, chain->root->gid) < 0 ||
-                fchmod(upper_fd, chain->root->mode & 07777) < 0)
+        r = shift_owner(chain->ids, &uid, &gid);
+        if (r < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, -r,
+                        "'/' of the image is owned by %u:%u, which the user namespace does not map", uid,
+                        gid);
+        if (fchown(upper_fd, uid, gid) < 0 || fchmod(upper_fd, chain->root->mode & 07777) < 0)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno,
                         "give the upper directory the owner and mode of '/'");
         return 0;
@@ -259,26 +287,58 @@ static void free_lowers(struct lowers **lp)
         nxc_freep(lp);
 }
 
+/* A layer as an overlay takes it: its directory, or *ret_mounted a mount of it. */
+static int open_lower(const struct nxc_layer_chain *chain, const struct nxc_held_layer *l, int *ret,
+        bool *ret_mounted, struct nxc_error *err)
+{
+        _cleanup_close_ int fd = -EBADF;
+        int r = 0;
+
+        if (l->image)
+                r = nxc_mount_erofs(l->fd, NULL, 0, &fd, err);
+        else if (chain->ids)
+                r = nxc_mount_clone(l->fd, true, &fd, err);
+        if (r == 0 && chain->ids)
+                r = nxc_idmap_mount(fd, chain->userns_fd, "the layers", err);
+        if (r < 0)
+                return r;
+        *ret_mounted = fd >= 0;
+        *ret = fd >= 0 ? TAKE_FD(fd) : l->fd;
+        return 0;
+}
+
+/* What others share cannot be shown with other owners: a user namespace's layers are mounted for it, each.
+ */
 static int collect_lowers(struct nxc_layer_chain *chain, struct lowers *lowers, struct nxc_error *err)
 {
-        if (nxc_layer_chain_mount_lower(chain)) {
+        if (!chain->ids && nxc_layer_chain_mount_lower(chain)) {
                 lowers->fds[lowers->n++] = chain->lower_fd;
                 return 0;
         }
         for (size_t i = chain->n; i-- > chain->bottom;) {
-                int fd = chain->layers[i].fd, r;
+                bool mounted;
+                int fd, r;
 
                 if (chain->layers[i].above)
                         continue;
-                if (chain->layers[i].image) {
-                        r = nxc_mount_erofs(fd, NULL, 0, &fd, err);
-                        if (r < 0)
-                                return nxc_error_wrap(err, "layer %zu", i + 1);
+                r = open_lower(chain, &chain->layers[i], &fd, &mounted, err);
+                if (r < 0)
+                        return nxc_error_wrap(err, "layer %zu", i + 1);
+                if (mounted)
                         lowers->fds[lowers->size - ++lowers->n_mounts] = fd;
-                }
                 lowers->fds[lowers->n++] = fd;
         }
         return 0;
+}
+
+static struct lowers *new_lowers(const struct nxc_layer_chain *chain)
+{
+        size_t size = 2 * chain->n + 1;
+        struct lowers *l = calloc(1, sizeof(*l) + size * sizeof(l->fds[0]));
+
+        if (l)
+                l->size = size;
+        return l;
 }
 
 /* Whether all layers together are one directory, without marks that only an overlay understands. */
@@ -291,9 +351,7 @@ static bool is_plain(const struct nxc_layer_chain *chain)
 int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int work_fd, bool volatile_upper,
         int *ret_mount_fd, struct nxc_error *err)
 {
-        size_t size = 2 * chain->n + 1;
-        _cleanup_(free_lowers) struct lowers *lowers = calloc(
-                1, sizeof(*lowers) + size * sizeof(lowers->fds[0]));
+        _cleanup_(free_lowers) struct lowers *lowers = new_lowers(chain);
         _cleanup_close_ int root_dir = -EBADF;
         struct nxc_overlay_opts opts = {
                 .upper_fd = upper_fd,
@@ -305,7 +363,6 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
 
         if (!lowers)
                 return nxc_oom(err);
-        lowers->size = size;
         if (upper_fd < 0 && is_plain(chain)) {
                 if (nxc_layer_chain_mount_lower(chain))
                         return nxc_mount_clone(chain->lower_fd, true, ret_mount_fd, err);
@@ -330,4 +387,26 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
         opts.lower_fds = lowers->fds;
         opts.n_lower = lowers->n;
         return nxc_mount_overlay(&opts, ret_mount_fd, err);
+}
+
+/* The layers are walked from below; what an upper one says comes last. */
+int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_fd,
+        const struct nxc_flatten_opts *opts, struct nxc_error *err)
+{
+        _cleanup_(free_lowers) struct lowers *lowers = new_lowers(chain);
+        uid_t uid = chain->root->uid;
+        gid_t gid = chain->root->gid;
+        int r = lowers ? collect_lowers(chain, lowers, err) : nxc_oom(err);
+
+        for (size_t i = lowers ? lowers->n : 0; r == 0 && i-- > 0;) {
+                r = nxc_layer_apply(lowers->fds[i], to_fd, opts, err);
+                if (r < 0)
+                        nxc_error_wrap(err, "copy the layers of the image");
+        }
+        if (r == 0 && upper_fd >= 0)
+                return nxc_layer_apply(upper_fd, to_fd, opts, err);
+        if (r == 0 && (shift_owner(opts->ids, &uid, &gid) < 0 || fchown(to_fd, uid, gid) < 0 ||
+                              fchmod(to_fd, chain->root->mode & 07777) < 0))
+                r = nxc_fail(err, errno, "give the copied root the owner and mode of '/'");
+        return r;
 }

@@ -7,6 +7,7 @@
 
 #include "core/digest.h"
 #include "core/error.h"
+#include "sys/idmap.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -39,6 +40,21 @@ void nxc_layer_chain_release(struct nxc_layer_chain *chain);
 int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int work_fd, bool volatile_upper,
         int *ret_mount_fd, struct nxc_error *err);
 
+/* From now on the chain is composed for a user namespace: its files look there as the image says, and the
+ * upper directory's owner is shifted. userns_fd is borrowed. A file system that cannot show them so:
+ * NotImplemented. */
+void nxc_layer_chain_map(struct nxc_layer_chain *chain, const struct nxc_idmap *ids, int userns_fd);
+
+struct nxc_flatten_opts {
+        const struct nxc_idmap *ids;               /* owners are those of this user namespace; or NULL */
+        void (*copied)(void *arg, uint64_t bytes); /* so much content more; or NULL */
+        void *arg;
+};
+/* The chain's tree without an overlay: a copy of each layer over the one below, and of upper_fd (negative:
+ * none), a directory that was the upper of its overlay, over them, into the empty directory to_fd. With
+ * reflinks where the file system has them. Hard links stay links. */
+int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_fd,
+        const struct nxc_flatten_opts *opts, struct nxc_error *err);
 /* Lets later containers of the same layers have the mount of them that this one was composed of, and with it
  * its page cache: attaches it at path, a place of the container's own, to be unmounted with its root. Where
  * layers are directories there is nothing to share. */

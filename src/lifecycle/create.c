@@ -46,6 +46,8 @@ STEP(step_choose_runtime);
 STEP(step_check_exists);
 STEP(step_claim_id);
 STEP(step_prepare_storage);
+STEP(step_create_raw_file);
+STEP(step_attach_root);
 STEP(step_create_container);
 STEP(step_pre_start_hooks);
 STEP(step_start_container);
@@ -57,6 +59,8 @@ static bool wants_resolve(const void *flow);
 static bool wants_pull(const void *flow);
 static bool has_image_found(const void *flow);
 static bool is_image_only(const void *flow);
+static bool makes_plain(const void *flow);
+static bool makes_file(const void *flow);
 static bool is_in_parts(const void *flow);
 static bool has_own_hooks(const void *flow);
 static bool has_not_exited(const void *flow);
@@ -82,7 +86,9 @@ const struct nxc_step nxc_create_steps[] = {
         { "choose-runtime",     "O",  step_choose_runtime,     NULL,            0,               "reads only" },
         { "check-exists",       "T",  step_check_exists,       NULL,            0,               "reads only" },
         { "claim-id",           "U",  step_claim_id,           NULL,            NXC_STEP_WRITES, "tree, then owned" },
-        { "prepare-storage",    "W",  step_prepare_storage,    has_image,       NXC_STEP_WRITES, "mount" },
+        { "prepare-storage",    "W",  step_prepare_storage,    makes_plain,     NXC_STEP_WRITES, "storage" },
+        { "create-raw-file",    "X",  step_create_raw_file,    makes_file,      NXC_STEP_WRITES, "storage" },
+        { "attach-root",        "BB", step_attach_root,        has_image,       NXC_STEP_WRITES, "storage" },
         { "create-container",   "CC", step_create_container,   is_in_parts,     NXC_STEP_WRITES, "backend" },
         { "pre-start-hooks",    "FF", step_pre_start_hooks,    has_own_hooks,   NXC_STEP_WRITES, "a hook's effects are the hook's own" },
         { "start-container",    "GG", step_start_container,    has_not_exited,  NXC_STEP_WRITES, "backend" },
@@ -124,6 +130,23 @@ static bool wants_pull(const void *flow)
 
         return f->image_name &&
                (!f->image || f->is_unfit || f->o->pull == NXC_PULL_ALWAYS || f->o->pull == NXC_PULL_NEWER);
+}
+
+/* The branches of box W. */
+static bool makes_plain(const void *flow)
+{
+        const struct nxc_flow *f = flow;
+
+        return f->storage && f->image_name &&
+               (f->storage->makes == NXC_STORAGE_MAKES_NOTHING ||
+                       f->storage->makes == NXC_STORAGE_MAKES_TREE);
+}
+
+static bool makes_file(const void *flow)
+{
+        const struct nxc_flow *f = flow;
+
+        return f->storage && f->image_name && f->storage->makes == NXC_STORAGE_MAKES_FILE;
 }
 
 static bool is_in_parts(const void *flow)
@@ -177,10 +200,7 @@ STEP(step_parse_options)
         if (f->is_run && f->o->detach && f->o->compose.terminal && !f->o->console_socket)
                 return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
                         "a terminal (-t) for a detached container (-d): nobody would hold its other end");
-        return nxc_storage_find(f->o->storage              ? f->o->storage
-                                : f->host->config->storage ? f->host->config->storage
-                                                           : "overlay",
-                &f->storage, err);
+        return f->o->storage ? nxc_storage_find(f->o->storage, &f->storage, err) : 0;
 }
 
 STEP(step_validate_bundle)
@@ -235,7 +255,9 @@ STEP(step_check_required)
         if (f->image_name)
                 return 0;
         f->rootfs.kind = NXC_ROOTFS_DIR;
-        r = nxc_spec_resolve_root(f->spec, f->bundle_fd, f->bundle, &f->rootfs.path, err);
+        r = nxc_flow_refuse_storage(f, err);
+        if (r == 0)
+                r = nxc_spec_resolve_root(f->spec, f->bundle_fd, f->bundle, &f->rootfs.path, err);
         if (r == 0)
                 r = check_bundles_root(f, err);
         return r;
@@ -270,8 +292,10 @@ STEP(step_find_image)
         struct nxc_flow *f = flow;
         struct nxc_image_store *images;
         struct nxc_error why = { 0 };
-        int r = nxc_host_images(f->host, false, &images, err);
+        int r = nxc_flow_choose_storage(f, err);
 
+        if (r == 0)
+                r = nxc_host_images(f->host, false, &images, err);
         if (r < 0)
                 return r;
         r = nxc_image_find(images, f->image_name, &f->image, &why);
@@ -372,14 +396,9 @@ static int open_journal(struct nxc_flow *f, struct nxc_error *err)
 STEP(step_mount_layers)
 {
         struct nxc_flow *f = flow;
-        struct nxc_storage_prepare prepare = { .chain = f->chain,
-                .ephemeral = f->is_run && f->o->auto_remove };
         _cleanup_free_ char *parent = NULL;
-        int r = f->storage->probe(err);
+        int r = open_journal(f, err);
 
-        if (r < 0)
-                return r;
-        r = open_journal(f, err);
         if (r < 0)
                 return r;
         parent = nxc_path_join(f->host->store, "containers");
@@ -400,10 +419,7 @@ STEP(step_mount_layers)
         if (flock(f->staging_fd, LOCK_SH | LOCK_NB) < 0)
                 return nxc_fail(err, errno, "lock '%s'", f->staging);
         r = nxc_publish_at(f->staging_fd, NXC_ROOT_FILE, f->host->root, strlen(f->host->root), 0600, 0, err);
-        if (r < 0)
-                return r;
-        prepare.dir_fd = f->staging_fd;
-        return f->storage->prepare(&prepare, &f->mount_fd, err);
+        return r < 0 ? r : nxc_flow_prepare_root(f, err);
 }
 
 STEP(step_create_filesystem)
@@ -473,6 +489,21 @@ static int take_hooks(struct nxc_flow *f, struct nxc_error *err)
         return 0;
 }
 
+/* The form in which the root is handed over: the driver's first that the backend takes. */
+static int choose_root_kind(struct nxc_flow *f, struct nxc_error *err)
+{
+        bool fits = f->image_name
+                            ? nxc_storage_choose_kind(f->storage, f->backend->accepts, &f->rootfs.kind) == 0
+                            : f->backend->accepts & (1u << f->rootfs.kind);
+
+        if (fits)
+                return 0;
+        return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0,
+                "runtime '%s' does not take a root of storage '%s' (%s)", f->backend->name,
+                f->image_name ? f->storage->name : "bundle",
+                nxc_rootfs_kind_name(f->image_name ? f->storage->offers[0] : f->rootfs.kind));
+}
+
 STEP(step_choose_runtime)
 {
         struct nxc_flow *f = flow;
@@ -487,10 +518,9 @@ STEP(step_choose_runtime)
                 r = nxc_backend_probe(f->backend, false, NULL, err);
         if (r < 0)
                 return r;
-        if (!(f->backend->accepts & (1u << f->rootfs.kind)))
-                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0,
-                        "runtime '%s' does not take a root of storage '%s'", f->backend->name,
-                        f->storage->name);
+        r = choose_root_kind(f, err);
+        if (r < 0)
+                return r;
         f->record->backend = strdup(f->backend->name);
         if (!f->record->backend)
                 return nxc_oom(err);
@@ -589,6 +619,16 @@ STEP(step_claim_id)
         return r;
 }
 
+STEP(step_prepare_storage)
+{
+        return nxc_flow_make_root(flow, err);
+}
+
+STEP(step_create_raw_file)
+{
+        return nxc_flow_make_root(flow, err);
+}
+
 /* What the root lies on, for the next container of the same image. */
 static int share_layers(struct nxc_flow *f, struct nxc_error *err)
 {
@@ -598,16 +638,13 @@ static int share_layers(struct nxc_flow *f, struct nxc_error *err)
         return r < 0 ? r : nxc_layer_chain_share(f->chain, path, err);
 }
 
-STEP(step_prepare_storage)
+STEP(step_attach_root)
 {
         struct nxc_flow *f = flow;
-        int r = nxc_journal_push(f->journal, NXC_UNDO_MOUNT, f->record->rootfs, err);
+        int r = nxc_flow_attach_root(f, err);
 
-        if (r == 0)
-                r = f->storage->attach(f->mount_fd, f->container_dir, &f->rootfs, err);
-        if (r == 0 && nxc_layer_chain_can_share(f->chain))
+        if (r == 0 && f->storage->makes == NXC_STORAGE_MAKES_NOTHING && nxc_layer_chain_can_share(f->chain))
                 r = share_layers(f, err);
-        nxc_closep(&f->mount_fd);
         return r;
 }
 

@@ -28,8 +28,12 @@ struct nxc_flow {
         struct nxc_digest resolved; /* dry run: what the registry would give; "" otherwise */
         struct nxc_layer_chain *chain;
         const struct nxc_storage_ops *storage;
-        char *staging;       /* <store>/containers/.new-TOKEN, until the id is claimed */
-        char *container_dir; /* <store>/containers/ID */
+        const char *storage_why; /* for the plan */
+        uint64_t storage_size;   /* 0: none was asked for */
+        char *zfs_parent;        /* from the mount at "/", or NULL */
+        struct nxc_idmap *ids;   /* of the container's user namespace, or NULL */
+        char *staging;           /* <store>/containers/.new-TOKEN, until the id is claimed */
+        char *container_dir;     /* <store>/containers/ID */
         int staging_fd;
         int mount_fd; /* the detached root */
         int log_fd;   /* run --detach of an image: where its output goes; else negative */
@@ -60,6 +64,13 @@ int nxc_flow_describe(struct nxc_flow *f, struct nxc_error *err);
 /* An image alone makes the bundle (create-bundle.c). */
 int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err);
 int nxc_flow_write_bundle(struct nxc_flow *f, struct nxc_error *err);
+/* The storage driver and the size (create-storage.c), then its part in the boxes L, W to Z, and BB. */
+int nxc_flow_choose_storage(struct nxc_flow *f, struct nxc_error *err);
+int nxc_flow_refuse_storage(const struct nxc_flow *f, struct nxc_error *err);
+struct nxc_storage_env nxc_flow_storage_env(const struct nxc_flow *f);
+int nxc_flow_prepare_root(struct nxc_flow *f, struct nxc_error *err);
+int nxc_flow_make_root(struct nxc_flow *f, struct nxc_error *err);
+int nxc_flow_attach_root(struct nxc_flow *f, struct nxc_error *err);
 /* The standard directories, by fd inside the root, never through a link. */
 int nxc_flow_make_directories(struct nxc_flow *f, struct nxc_error *err);
 /* InvalidRootfs when /dev, /proc or /sys of a root is anything but a directory (CVE-2026-41579). */

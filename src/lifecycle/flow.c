@@ -36,7 +36,9 @@ static void flow_done(struct nxc_flow *f)
         free(f->bundle);
         free(f->staging);
         free(f->container_dir);
-        free(f->rootfs.path);
+        nxc_rootfs_done(&f->rootfs);
+        nxc_idmap_free(f->ids);
+        free(f->zfs_parent);
         free(f->state_dir);
 }
 #define _cleanup_flow_ _cleanup_(flow_done)

@@ -4,6 +4,7 @@
 #include "backend/backend.h"
 #include "lifecycle/journal.h"
 #include "lifecycle/lifecycle.h"
+#include "storage/storage-ops.h"
 
 struct nxc_host {
         char *root, *store;
@@ -21,6 +22,9 @@ struct nxc_host {
 int nxc_host_root_fd(struct nxc_host *h, bool create, struct nxc_error *err);
 /* The store's directory; 0 and store_fd negative when it is absent and create is not set. */
 int nxc_host_store_fd(struct nxc_host *h, bool create, struct nxc_error *err);
+
+/* Where storage drivers work. Borrows from h. */
+struct nxc_storage_env nxc_host_storage_env(const struct nxc_host *h);
 
 /* A container as its record describes it, ready for a backend's call. */
 struct nxc_subject {

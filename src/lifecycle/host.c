@@ -118,6 +118,11 @@ int nxc_host_store_fd(struct nxc_host *h, bool create, struct nxc_error *err)
         return 0;
 }
 
+struct nxc_storage_env nxc_host_storage_env(const struct nxc_host *h)
+{
+        return (struct nxc_storage_env){ .store = h->store, .zfs_parent = h->config->zfs_parent };
+}
+
 int nxc_host_images(struct nxc_host *h, bool create, struct nxc_image_store **ret, struct nxc_error *err)
 {
         int r = nxc_host_store_fd(h, create, err);

@@ -34,15 +34,22 @@ static json_t *describe_backend(const struct nxc_backend_ops *b)
         return j;
 }
 
-static json_t *describe_storage(const struct nxc_storage_ops *s)
+static json_t *describe_storage(const struct nxc_storage_ops *s, const struct nxc_storage_env *env)
 {
+        struct nxc_storage_space space = { 0 };
         struct nxc_error why = { 0 };
         json_t *j = json_pack("{s:s, s:s}", "name", s->name, "summary", s->summary);
 
-        if (s->probe(&why) == 0)
+        if (nxc_storage_probe(s, env, &why) == 0)
                 json_object_set_new(j, "usable", json_true());
         else
                 set_missing(j, &why, "");
+        if (nxc_error_is_set(&why) || nxc_storage_space(s, env, &space, NULL) < 0)
+                return j;
+        json_object_set_new(j, "where", json_string(space.where));
+        json_object_set_new(j, "totalBytes", json_integer((json_int_t)space.total));
+        json_object_set_new(j, "availableBytes", json_integer((json_int_t)space.available));
+        nxc_storage_space_done(&space);
         return j;
 }
 
@@ -64,13 +71,14 @@ static json_t *describe_engine(void)
 int nxc_host_info(struct nxc_host *h, json_t **ret, struct nxc_error *err)
 {
         _cleanup_json_ json_t *backends = json_array(), *drivers = json_array(), *all = NULL;
+        struct nxc_storage_env env = nxc_host_storage_env(h);
         struct utsname un;
 
         uname(&un);
         for (size_t i = 0; nxc_backends()[i]; i++)
                 json_array_append_new(backends, describe_backend(nxc_backends()[i]));
         for (size_t i = 0; nxc_storage_drivers()[i]; i++)
-                json_array_append_new(drivers, describe_storage(nxc_storage_drivers()[i]));
+                json_array_append_new(drivers, describe_storage(nxc_storage_drivers()[i], &env));
         all = json_pack("{s:{s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:s, s:O, s:O, s:o}", "host", "kernel",
                 un.release, "arch", un.machine, "cgroup", nxc_cgroup_mode_name(nxc_cgroup_mode()),
                 "hostname", un.nodename, "root", h->root, "store", h->store, "defaultRuntime",

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/path.h"
 #include "lifecycle/host-internal.h"
+#include "storage/storage.h"
 #include "sys/mount.h"
 
 #include <assert.h>
@@ -71,9 +72,25 @@ static int undo_file(struct nxc_host *h, const char *token, const char *arg, str
         return 0;
 }
 
-static int undo_mount(struct nxc_host *h, const char *token, const char *arg, struct nxc_error *err)
+static int undo_storage(struct nxc_host *h, const char *token, const char *arg, struct nxc_error *err)
 {
-        return nxc_umount(arg, err);
+        const char *dir = strchr(arg, ' ');
+        _cleanup_free_ char *name = dir ? strndup(arg, (size_t)(dir - arg)) : NULL;
+        struct nxc_storage_env env = nxc_host_storage_env(h);
+        const struct nxc_storage_ops *storage;
+        int r;
+
+        if (!dir)
+                return 0;
+        if (!name)
+                return nxc_oom(err);
+        r = is_owned(++dir, token);
+        if (r <= 0)
+                return r < 0 ? nxc_oom(err) : 0;
+        r = nxc_storage_find(name, &storage, err);
+        return r < 0 ? r
+                     : nxc_storage_release(storage,
+                               &(struct nxc_storage_container){ &env, nxc_path_basename(dir), dir }, err);
 }
 
 static int undo_lower(struct nxc_host *h, const char *token, const char *arg, struct nxc_error *err)
@@ -129,7 +146,7 @@ static const struct {
         [NXC_UNDO_TREE] = { "tree", undo_tree },
         [NXC_UNDO_OWNED] = { "owned", undo_owned },
         [NXC_UNDO_FILE] = { "file", undo_file },
-        [NXC_UNDO_MOUNT] = { "mount", undo_mount },
+        [NXC_UNDO_STORAGE] = { "storage", undo_storage },
         [NXC_UNDO_LOWER] = { "lower", undo_lower },
         [NXC_UNDO_BACKEND] = { "backend", undo_backend },
         [NXC_UNDO_BARRIER] = { "barrier", meet_barrier },

@@ -11,7 +11,8 @@ enum nxc_undo_kind {
         NXC_UNDO_OWNED,   /* the same for one that others may have claimed: only when its .owner is our token
                            */
         NXC_UNDO_FILE,    /* remove a file */
-        NXC_UNDO_MOUNT,   /* unmount */
+        NXC_UNDO_STORAGE, /* "DRIVER DIR": the driver's release of the container whose directory is DIR,
+                           * while that has our token */
         NXC_UNDO_LOWER,   /* unmount what containers share of their layers, and the link to it */
         NXC_UNDO_BACKEND, /* force-remove in its backend (the id; only when the record is ours) */
         NXC_UNDO_BARRIER, /* "erase ID" or "keep ID": the program was started, and only its owner undoes what

@@ -58,6 +58,7 @@ struct nxc_create_opts {
         struct nxc_compose_opts compose; /* for an image without a bundle; .id and .rootfs are set here */
         const char *runtime;             /* --runtime, or NULL */
         const char *storage;             /* --storage, or NULL */
+        uint64_t storage_size;           /* --storage-size in bytes; 0: not given */
         const char *pid_file, *cid_file, *console_socket, *pidfd_socket; /* or NULL */
         const char *platform;                                            /* --platform, or NULL */
         enum nxc_pull_policy pull;
@@ -110,6 +111,11 @@ int nxc_exec(struct nxc_host *h, const struct nxc_exec_opts *o, int *ret_code, s
 /* The state document of one container (new reference), and a JSON array of all, sorted by id. */
 int nxc_state(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err);
 int nxc_list(struct nxc_host *h, json_t **ret, struct nxc_error *err);
+/* What a container keeps on disk: driver, bytes, limit (null: none). JSON null for one of a bundle, whose
+ * root is not ours. */
+int nxc_container_storage(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err);
+/* Another size for its root; see storage-ops.h. */
+int nxc_resize(struct nxc_host *h, const char *id, uint64_t size_bytes, struct nxc_error *err);
 /* Full detail of one container for `inspect`: the record, the state and config.json. */
 int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err);
 

@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/path.h"
+#include "storage/storage.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
@@ -61,15 +62,66 @@ int nxc_list(struct nxc_host *h, json_t **ret, struct nxc_error *err)
         return 0;
 }
 
+static int storage_of(struct nxc_host *h, const struct nxc_record *rec, json_t **ret, struct nxc_error *err)
+{
+        struct nxc_storage_env env = nxc_host_storage_env(h);
+        struct nxc_storage_container c = { &env, rec->id, rec->container_dir };
+        const struct nxc_storage_ops *storage;
+        struct nxc_storage_usage usage;
+        int r;
+
+        if (!rec->storage) {
+                *ret = json_null();
+                return 0;
+        }
+        r = nxc_storage_find(rec->storage, &storage, err);
+        if (r == 0)
+                r = nxc_storage_usage(storage, &c, &usage, err);
+        if (r < 0)
+                return r;
+        *ret = json_pack("{s:s, s:I, s:o}", "driver", rec->storage, "bytes", (json_int_t)usage.bytes,
+                "limit", usage.limit ? json_integer((json_int_t)usage.limit) : json_null());
+        return *ret ? 0 : nxc_oom(err);
+}
+
+int nxc_container_storage(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err)
+{
+        _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
+        int r = nxc_subject_load(h, id, &s, err);
+
+        return r < 0 ? r : storage_of(h, s.record, ret, err);
+}
+
+int nxc_resize(struct nxc_host *h, const char *id, uint64_t size_bytes, struct nxc_error *err)
+{
+        _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
+        const struct nxc_storage_ops *storage;
+        struct nxc_storage_env env = nxc_host_storage_env(h);
+        int r = nxc_subject_lock(h, id, &s, err);
+
+        if (r == 0 && !s.record->storage)
+                r = nxc_fail_kind(err, NXC_ERR_INVALID_STATE, 0,
+                        "the root of container '%s' is its bundle's, its size is not ours to change", id);
+        if (r == 0)
+                r = nxc_storage_find(s.record->storage, &storage, err);
+        return r < 0 ? r
+                     : nxc_storage_resize(storage,
+                               &(struct nxc_storage_container){
+                                       &env, s.record->id, s.record->container_dir },
+                               size_bytes, err);
+}
+
 int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err)
 {
         _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
-        _cleanup_json_ json_t *state = NULL, *record = NULL, *config = NULL;
+        _cleanup_json_ json_t *state = NULL, *record = NULL, *config = NULL, *storage = NULL;
         _cleanup_free_ char *path = NULL;
         int r = nxc_subject_load(h, id, &s, err);
 
         if (r == 0)
                 r = state_of(&s, &state, err);
+        if (r == 0)
+                r = storage_of(h, s.record, &storage, err);
         if (r < 0)
                 return r;
         path = nxc_path_join(s.record->bundle, "config.json");
@@ -81,7 +133,8 @@ int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, stru
                 return nxc_oom(err);
         if (r < 0)
                 config = json_null(); /* the bundle may be gone; the container lives on without it */
-        *ret = json_pack("{s:O, s:O, s:O}", "state", state, "record", record, "config", config);
+        *ret = json_pack("{s:O, s:O, s:O, s:O}", "state", state, "record", record, "config", config,
+                "storage", storage);
         return *ret ? 0 : nxc_oom(err);
 }
 

@@ -56,9 +56,11 @@ static json_t *make_plan(const struct nxc_flow *f)
         json_t *spec = f->spec ? nxc_spec_json(f->spec) : NULL;
         json_t *mounts = nxc_json_get(spec, "mounts"), *args = nxc_json_get(spec, "process.args");
 
-        return json_pack("{s:s, s:s?, s:o, s:{s:s, s:s}, s:s?, s:s?, s:O, s:O, s:o}", "id", f->id, "bundle",
-                f->bundle, "image", plan_image(f), "runtime", "name", f->backend->name, "why",
-                why_runtime(f), "storage", f->image_name ? f->storage->name : NULL, "rootfs",
+        return json_pack("{s:s, s:s?, s:o, s:{s:s, s:s}, s:s?, s:s?, s:o, s:s?, s:O, s:O, s:o}", "id", f->id,
+                "bundle", f->bundle, "image", plan_image(f), "runtime", "name", f->backend->name, "why",
+                why_runtime(f), "storage", f->image_name ? f->storage->name : NULL, "storageWhy",
+                f->image_name ? f->storage_why : NULL, "storageSize",
+                f->storage_size ? json_integer((json_int_t)f->storage_size) : json_null(), "rootfs",
                 f->record->rootfs, "mounts", mounts ? mounts : json_null(), "args",
                 args ? args : json_null(), "steps", plan_steps(f));
 }
@@ -93,7 +95,8 @@ static void print_text(FILE *out, const json_t *plan)
         fprintf(out, "%-10s %s (%s)\n", "runtime", nxc_json_str(plan, "runtime.name"),
                 nxc_json_str(plan, "runtime.why"));
         if (nxc_json_str(plan, "storage"))
-                fprintf(out, "%-10s %s\n", "storage", nxc_json_str(plan, "storage"));
+                fprintf(out, "%-10s %s (%s)\n", "storage", nxc_json_str(plan, "storage"),
+                        nxc_json_str(plan, "storageWhy"));
         if (nxc_json_str(plan, "rootfs"))
                 fprintf(out, "%-10s %s\n", "root", nxc_json_str(plan, "rootfs"));
         json_array_foreach (json_object_get(plan, "mounts"), i, m) {

@@ -8,7 +8,6 @@
 #include "core/log.h"
 #include "core/path.h"
 #include "storage/storage.h"
-#include "sys/mount.h"
 
 #include <fcntl.h>
 
@@ -100,6 +99,19 @@ static int remove_layer(struct nxc_layerfs *layers, const char *diff_id, struct 
         return 0;
 }
 
+/* What drivers keep outside the store, for images and containers that are gone. */
+static int sweep_storage(struct nxc_host *h, const struct nxc_strv *used, struct nxc_prune_report *report,
+        struct nxc_error *err)
+{
+        struct nxc_storage_env env = nxc_host_storage_env(h);
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && nxc_storage_drivers()[i]; i++)
+                if (nxc_storage_probe(nxc_storage_drivers()[i], &env, NULL) == 0)
+                        r = nxc_storage_sweep(nxc_storage_drivers()[i], &env, used, &report->bytes, err);
+        return r;
+}
+
 static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct nxc_image *leaving,
         struct nxc_prune_report *report, struct nxc_error *err)
 {
@@ -121,7 +133,9 @@ static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct n
         for (size_t i = 0; r == 0 && i < there.n; i++)
                 if (!is_in(&used, there.v[i]))
                         r = remove_layer(layers, there.v[i], report, err);
-        return r < 0 ? r : remove_indexes(images, layers, leaving, report, err);
+        if (r == 0)
+                r = remove_indexes(images, layers, leaving, report, err);
+        return r < 0 ? r : sweep_storage(h, &used, report, err);
 }
 
 int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,
@@ -194,17 +208,24 @@ out:
         return r;
 }
 
+/* Whoever kept its root; a driver that this build has not leaves it to one that has. */
+static int release_orphan(struct nxc_host *h, const char *name, const char *dir, struct nxc_error *err)
+{
+        struct nxc_storage_env env = nxc_host_storage_env(h);
+        const struct nxc_storage_ops *storage;
+        int r = nxc_storage_of_dir(dir, &storage, err);
+
+        return r < 0 ? r
+                     : nxc_storage_release(storage, &(struct nxc_storage_container){ &env, name, dir }, err);
+}
+
 static int remove_orphans(struct nxc_host *h, const struct nxc_strv *orphans,
         struct nxc_prune_report *report, struct nxc_error *err)
 {
         for (size_t i = 0; i < orphans->n; i++) {
                 _cleanup_free_ char *dir = nxc_strf("%s/containers/%s", h->store, orphans->v[i]);
-                _cleanup_free_ char *rootfs = dir ? nxc_path_join(dir, "rootfs") : NULL;
-                _cleanup_free_ char *lower = dir ? nxc_path_join(dir, NXC_STORAGE_LOWER) : NULL;
-                int r = rootfs && lower ? nxc_umount(rootfs, err) : nxc_oom(err);
+                int r = dir ? release_orphan(h, orphans->v[i], dir, err) : nxc_oom(err);
 
-                if (r == 0)
-                        r = nxc_umount(lower, err);
                 if (r == 0)
                         r = nxc_remove_tree_at(AT_FDCWD, dir, err);
                 if (r < 0)

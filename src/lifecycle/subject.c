@@ -97,13 +97,15 @@ static void unshare_layers(struct nxc_host *h, const struct nxc_record *rec)
 
 int nxc_container_erase(struct nxc_host *h, const struct nxc_record *rec, struct nxc_error *err)
 {
+        struct nxc_storage_env env = nxc_host_storage_env(h);
+        struct nxc_storage_container c = { &env, rec->id, rec->container_dir };
         const struct nxc_storage_ops *storage;
         struct nxc_error first = { 0 };
 
         if (rec->container_dir) {
                 unshare_layers(h, rec);
                 if (rec->storage && nxc_storage_find(rec->storage, &storage, &first) == 0)
-                        storage->detach(rec->container_dir, &first);
+                        nxc_storage_release(storage, &c, &first);
                 if (!nxc_error_is_set(&first))
                         nxc_remove_tree_at(AT_FDCWD, rec->container_dir, &first);
         }

@@ -1,13 +1,10 @@
 /* The default driver: upper and work directories of the container over the image's layers, in one overlay
  * mount. Nothing has to be set up for it. While it is prepared the mount is detached (sys/mount.h), so only
- * its directories, which lie in the container's staging directory, have to be undone. */
-#include "storage/storage-ops.h"
+ * its directories, which lie in the container's directory, have to be undone. */
+#include "storage/common-internal.h"
 
 #include "core/cleanup.h"
 #include "core/fs.h"
-#include "core/path.h"
-#include "storage/storage.h"
-#include "sys/mount.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -15,7 +12,7 @@
 
 #define FILESYSTEMS_MAX_BYTES 65536 /* some dozen names */
 
-static int probe(struct nxc_error *err)
+static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
 {
         _cleanup_free_ char *text = NULL;
         int r = nxc_read_file_at(AT_FDCWD, "/proc/filesystems", FILESYSTEMS_MAX_BYTES, &text, NULL, err);
@@ -23,74 +20,123 @@ static int probe(struct nxc_error *err)
         if (r < 0 || strstr(text, "\toverlay\n"))
                 return r;
         r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "the kernel has no overlay file system");
-        nxc_error_hint(err, "modprobe overlay");
+        nxc_error_hint(err, "modprobe overlay, or use --storage dir");
         return r;
 }
 
-static int make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd, struct nxc_error *err)
+static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err)
 {
-        int fd;
+        _cleanup_close_ int userns = -EBADF;
+        int r = 0;
 
-        if (mkdirat(dir_fd, name, mode) < 0)
-                return nxc_fail(err, errno, "create the container's '%s' directory", name);
-        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return nxc_fail(err, errno, "open the container's '%s' directory", name);
-        *ret_fd = fd;
+        if (q->size_bytes)
+                return nxc_storage_refuse_size("overlay", err);
+        if (q->ids)
+                r = nxc_idmap_open(q->ids, &userns, err);
+        if (r < 0)
+                return r;
+        nxc_layer_chain_map(q->chain, q->ids, userns);
+        r = nxc_storage_compose(q, ret_mount_fd, err);
+        nxc_layer_chain_map(q->chain, NULL, -EBADF);
+        return r;
+}
+
+/* --- a user namespace: the layers are shown to the overlay with the owners they have there (Linux >= 5.19);
+ * what the flow wrote meanwhile has the flow's --- */
+
+static bool is_mapped(const struct nxc_id_range *ranges, size_t n, uint32_t outside)
+{
+        for (size_t i = 0; i < n; i++)
+                if (outside >= ranges[i].outside && outside - ranges[i].outside < ranges[i].count)
+                        return true;
+        return false;
+}
+
+/* By the overlay's own name for it, whose idea of the owner would be the old one otherwise. */
+static int give_away(const struct nxc_idmap *ids, int mount_dir, const char *name, const struct stat *st,
+        struct nxc_error *err)
+{
+        uint32_t uid = st->st_uid, gid = st->st_gid;
+
+        if (is_mapped(ids->uids, ids->n_uids, uid) && is_mapped(ids->gids, ids->n_gids, gid))
+                return 0; /* it was copied up */
+        if (nxc_idmap_shift(ids->uids, ids->n_uids, uid, &uid) < 0 ||
+                nxc_idmap_shift(ids->gids, ids->n_gids, gid, &gid) < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0,
+                        "the user namespace does not map %u:%u, whose the directories of the root are", uid,
+                        gid);
+        if (fchownat(mount_dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+                return nxc_fail(err, errno, "give '%s' of the root to the user namespace", name);
         return 0;
 }
 
-static int prepare(const struct nxc_storage_prepare *p, int *ret_mount_fd, struct nxc_error *err)
+static int give_away_all(const struct nxc_idmap *ids, int upper_dir, int mount_dir, struct nxc_error *err)
 {
-        _cleanup_close_ int root = -EBADF, upper = -EBADF, work = -EBADF;
-        int r = make_dir(p->dir_fd, "rootfs", 0700, &root, err);
+        int fd = openat(upper_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *de;
 
-        if (r < 0)
-                return r;
-        if (!p->read_only) {
-                r = make_dir(p->dir_fd, "upper", 0755, &upper, err);
-                if (r < 0)
-                        return r;
-                r = make_dir(p->dir_fd, "work", 0700, &work, err);
-                if (r < 0)
-                        return r;
+        if (!dir)
+                return nxc_fail(err, errno, "read the container's 'upper' directory");
+        while (r == 0 && (de = readdir(dir))) {
+                _cleanup_close_ int below = -EBADF, shown = -EBADF;
+                struct stat st;
+
+                if (nxc_streq(de->d_name, ".") || nxc_streq(de->d_name, ".."))
+                        continue;
+                if (fstatat(upper_dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        return nxc_fail(err, errno, "stat '%s' in the root", de->d_name);
+                r = give_away(ids, mount_dir, de->d_name, &st, err);
+                if (r < 0 || !S_ISDIR(st.st_mode))
+                        continue;
+                below = openat(upper_dir, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                shown = openat(mount_dir, de->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (below < 0 || shown < 0)
+                        return nxc_fail(err, errno, "open '%s' in the root", de->d_name);
+                r = give_away_all(ids, below, shown, err);
         }
-        return nxc_layer_chain_compose(p->chain, upper, work, p->ephemeral, ret_mount_fd, err);
+        return r;
 }
 
-static int attach(int mount_fd, const char *container_dir, struct nxc_rootfs *ret, struct nxc_error *err)
+static int make(const struct nxc_storage_container *c, const struct nxc_storage_request *q, int *mount_fd,
+        struct nxc_error *err)
 {
-        _cleanup_free_ char *path = nxc_path_join(container_dir, "rootfs");
-        _cleanup_close_ int dir = -EBADF;
-        int r;
+        _cleanup_close_ int upper = -EBADF;
 
-        if (!path)
-                return nxc_oom(err);
-        dir = open(container_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir < 0)
-                return nxc_fail(err, errno, "open the container's directory '%s'", container_dir);
-        r = nxc_mount_attach(mount_fd, dir, "rootfs", err);
-        if (r < 0)
-                return r;
-        ret->kind = NXC_ROOTFS_DIR;
-        ret->path = TAKE_PTR(path);
-        return 0;
+        if (!q->ids)
+                return 0;
+        upper = openat(q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (upper < 0)
+                return nxc_fail(err, errno, "open the container's 'upper' directory");
+        return give_away_all(q->ids, upper, *mount_fd, err);
 }
 
-static int detach(const char *container_dir, struct nxc_error *err)
+static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind kind, int mount_fd,
+        struct nxc_rootfs *ret, struct nxc_error *err)
 {
-        _cleanup_free_ char *path = nxc_path_join(container_dir, "rootfs");
-        _cleanup_free_ char *lower = nxc_path_join(container_dir, NXC_STORAGE_LOWER);
-        int r = path && lower ? nxc_umount(path, err) : nxc_oom(err);
+        return nxc_storage_attach_dir(c, mount_fd, NULL, ret, err);
+}
 
-        return r < 0 ? r : nxc_umount(lower, err);
+static int usage(const struct nxc_storage_container *c, struct nxc_storage_usage *ret, struct nxc_error *err)
+{
+        struct nxc_storage_usage u = { 0 };
+        int r = nxc_storage_disk_usage(c->dir, "upper", &u.bytes, err);
+
+        if (r == 0)
+                *ret = u;
+        return r;
 }
 
 const struct nxc_storage_ops nxc_storage_overlay = {
         .name = "overlay",
         .summary = "an upper directory over the image's layers",
+        .makes = NXC_STORAGE_MAKES_NOTHING,
+        .offers = { NXC_ROOTFS_DIR },
+        .n_offers = 1,
         .probe = probe,
         .prepare = prepare,
+        .make = make,
         .attach = attach,
-        .detach = detach,
+        .release = nxc_storage_unmount,
+        .usage = usage,
 };

@@ -351,7 +351,7 @@ static int fail_erofs(struct nxc_error *err, int errnum, int fs_fd, const char *
 static int set_erofs_file(int fs_fd, const char *key, int fd, int *loop_fd, struct nxc_error *err)
 {
         char path[NXC_LOOP_PATH_MAX > FD_PATH_MAX ? NXC_LOOP_PATH_MAX : FD_PATH_MAX];
-        int r = loop_fd ? nxc_loop_attach(fd, path, loop_fd, err) : 0;
+        int r = loop_fd ? nxc_loop_attach(fd, true, path, loop_fd, err) : 0;
 
         if (r < 0)
                 return r;
@@ -423,6 +423,37 @@ int nxc_mount_erofs(
         if (err && !nxc_error_is_set(err))
                 *err = first;
         return r;
+}
+
+int nxc_mount_image(
+        int file_fd, const char *fs_type, const char *const *flags, int *ret_mount_fd, struct nxc_error *err)
+{
+        _cleanup_close_ int loop_fd = -EBADF, fs_fd = -EBADF, mount_fd = -EBADF;
+        char device[NXC_LOOP_PATH_MAX], said[384];
+        int r = nxc_loop_attach(file_fd, false, device, &loop_fd, err);
+
+        if (r < 0)
+                return r;
+        fs_fd = fsopen(fs_type, FSOPEN_CLOEXEC);
+        if (fs_fd < 0)
+                return nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, errno,
+                        "open the kernel's file system '%s'", fs_type);
+        r = fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", device, 0);
+        for (; r == 0 && *flags; flags++)
+                r = fsconfig(fs_fd, FSCONFIG_SET_FLAG, *flags, NULL, 0);
+        if (r == 0)
+                r = fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+        if (r == 0)
+                r = mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
+        if (r < 0) {
+                int saved = errno;
+
+                read_kernel_log(fs_fd, said, sizeof(said));
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, saved,
+                        "mount '%s' (%s) of an image file%s", device, fs_type, said);
+        }
+        *ret_mount_fd = TAKE_FD(mount_fd);
+        return 0;
 }
 
 int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error *err)

@@ -48,6 +48,12 @@ int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error 
 int nxc_mount_erofs(
         int image_fd, const int *devices, size_t n_devices, int *ret_mount_fd, struct nxc_error *err);
 
+/* The file system in a regular file as a detached, writable mount, over a loop device that goes with it.
+ * flags: options without a value, NULL terminated. file_fd: open for writing; borrowed, and not needed
+ * after. */
+int nxc_mount_image(int file_fd, const char *fs_type, const char *const *flags, int *ret_mount_fd,
+        struct nxc_error *err);
+
 /* Adds nosuid and nodev to a detached mount: for one that people on the host get to see. */
 int nxc_mount_harden(int mount_fd, struct nxc_error *err);
 

@@ -59,7 +59,8 @@ static void an_empty_one_has_the_defaults(void **state)
 
         assert_int_equal(load("", &c, NULL), 0);
         assert_string_equal(c->runtime, "auto");
-        assert_string_equal(c->storage, "overlay");
+        assert_null(c->storage);
+        assert_int_equal(c->storage_size, 0);
         assert_null(c->layer_format);
         assert_null(c->root);
         assert_false(c->hooks_continue);

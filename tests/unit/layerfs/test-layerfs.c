@@ -6,6 +6,7 @@
 #include "core/cleanup.h"
 #include "layerfs/intake.h"
 #include "layerfs/layerfs-internal.h"
+#include "layerfs/treehash-internal.h"
 #include "sys/mount.h"
 
 #include <sys/wait.h>
@@ -491,6 +492,120 @@ static void test_opaque_root(void **state)
         close(root);
 }
 
+static void assert_same_tree(int a, int b)
+{
+        const struct nxc_treehash_opts opts = { .mtimes = true, .content = nxc_treehash_sha256 };
+        struct nxc_treehash of_a, of_b;
+
+        assert_int_equal(nxc_treehash(a, &opts, &of_a, NULL), 0);
+        assert_int_equal(nxc_treehash(b, &opts, &of_b, NULL), 0);
+        assert_true(of_a.entries > 5);
+        assert_true(nxc_digest_equal(&of_a.digest, &of_b.digest));
+}
+
+static int flatten(struct store *s, const struct nxc_digest *ids, size_t n, int upper,
+        const struct nxc_flatten_opts *opts, struct nxc_error *err)
+{
+        struct nxc_layer_chain *chain;
+        int fd, r;
+
+        assert_int_equal(nxc_remove_tree_at(s->t->fd, "flat", NULL), 0);
+        assert_int_equal(mkdirat(s->t->fd, "flat", 0700), 0);
+        fd = openat(s->t->fd, "flat", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(nxc_layerfs_hold(s->lfs, ids, n, &chain, NULL), 0);
+        r = nxc_layer_chain_flatten(chain, upper, fd, opts, err);
+        nxc_layer_chain_release(chain);
+        if (r == 0)
+                return fd;
+        close(fd);
+        return r;
+}
+
+/* A copy of the layers is what their overlay shows, with and without an upper directory. */
+static void check_flattened(struct store *s, const struct nxc_digest *ids, size_t n)
+{
+        const struct nxc_flatten_opts as_is = { 0 };
+        int root = compose(s, ids, n, -1, -1), flat = flatten(s, ids, n, -1, &as_is, NULL), upper, work;
+
+        assert_true(flat >= 0);
+        assert_same_tree(root, flat);
+        close(root);
+        close(flat);
+        assert_int_equal(mkdirat(s->t->fd, "upper", 0755), 0);
+        assert_int_equal(mkdirat(s->t->fd, "work", 0755), 0);
+        upper = openat(s->t->fd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        work = openat(s->t->fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        root = compose(s, ids, n, upper, work);
+        assert_int_equal(unlinkat(root, "run", 0), 0);
+        assert_int_equal(mkdirat(root, "run", 0711), 0);
+        put_file(root, "opq/new", "newer");
+        assert_int_equal(nxc_remove_tree_at(root, "etc", NULL), 0);
+        assert_int_equal(mkdirat(root, "etc", 0700), 0);
+        assert_int_equal(fchmodat(root, ".", 0705, 0), 0);
+        flat = flatten(s, ids, n, upper, &as_is, NULL);
+        assert_same_tree(root, flat);
+        close(root);
+        close(flat);
+        close(upper);
+        close(work);
+}
+
+static void test_flatten(void **state)
+{
+        static const struct tar_entry linked[] = {
+                { '5', "etc" },
+                { '0', "etc/one", "1" },
+                { '1', "etc/two", "etc/one" },
+                { '2', "swap", "etc" },
+                { 0 },
+        };
+        static const struct tar_entry swapped[] = {
+                { '0', "etc/one", "no longer linked" },
+                { '5', "swap" },
+                { '0', "swap/inside", "x" },
+                { 0 },
+        };
+        struct store *s = *state;
+        struct nxc_digest ids[4];
+
+        if (skip_unless_root())
+                return;
+        add_layer(s, base, &ids[0]);
+        add_layer(s, linked, &ids[1]);
+        add_layer(s, swapped, &ids[2]);
+        add_layer(s, top, &ids[3]);
+        check_flattened(s, ids, 4);
+}
+
+/* Owners are those of the user namespace; one that it does not map is named. */
+static void test_flatten_mapped(void **state)
+{
+        struct nxc_id_range range = { 0, 100000, 1000 };
+        struct nxc_idmap ids = { &range, &range, 1, 1 };
+        const struct nxc_flatten_opts opts = { .ids = &ids };
+        struct nxc_error err = { 0 };
+        struct store *s = *state;
+        struct nxc_digest id;
+        struct stat st;
+        int flat;
+
+        if (skip_unless_root())
+                return;
+        add_layer(s, base, &id);
+        flat = flatten(s, &id, 1, -1, &opts, &err);
+        assert_true(flat >= 0);
+        assert_int_equal(fstatat(flat, "etc/passwd", &st, 0), 0);
+        assert_int_equal(st.st_uid, 100000);
+        assert_int_equal(fstat(flat, &st), 0);
+        assert_int_equal(st.st_uid, 100000);
+        assert_int_equal(st.st_mode & 07777, 0555);
+        close(flat);
+        range.inside = 1;
+        assert_true(flatten(s, &id, 1, -1, &opts, &err) < 0);
+        assert_int_equal(err.kind, NXC_ERR_INVALID_ROOTFS);
+        assert_non_null(strstr(err.message, "maps no root"));
+}
+
 static void test_many_layers(void **state)
 {
         struct store *s = *state;
@@ -660,6 +775,8 @@ int main(void)
                 with_store(test_verify_of_odd_layers),
                 with_store(test_compose),
                 with_store(test_opaque_root),
+                with_store(test_flatten),
+                with_store(test_flatten_mapped),
                 with_store(test_many_layers),
                 with_store(test_without_rights),
                 with_image_store(test_forms_side_by_side),

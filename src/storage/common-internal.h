@@ -1,0 +1,37 @@
+/* What drivers share. Only for this folder and its tests. */
+#pragma once
+
+#include "storage/storage-ops.h"
+
+/* prepare, as most have it: "upper", "work" and "rootfs" in the container's directory, and an overlay of
+ * them over the layers. */
+int nxc_storage_compose(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err);
+
+/* What compose made, once it was copied; absent is success. */
+int nxc_storage_remove_overlay(int dir_fd, struct nxc_error *err);
+
+/* A size, asked of a driver that has none to give. */
+int nxc_storage_refuse_size(const char *driver, struct nxc_error *err);
+
+/* A directory of the container's, which must not exist; *ret_fd may be NULL. */
+int nxc_storage_make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd, struct nxc_error *err);
+
+/* attach, of a mount at <dir>/rootfs (mount_fd negative: it is a directory already). source may be NULL. */
+int nxc_storage_attach_dir(const struct nxc_storage_container *c, int mount_fd, const char *source,
+        struct nxc_rootfs *ret, struct nxc_error *err);
+/* Its end. */
+int nxc_storage_unmount(const struct nxc_storage_container *c, struct nxc_error *err);
+
+struct nxc_tree_count {
+        uint64_t bytes;  /* on disk, each inode once */
+        uint64_t inodes; /* a hard link counts again */
+};
+/* Of one file system, to a depth that is more than enough for people. What goes away while it is counted is
+ * not counted. fd stays the caller's. 0 or -errno. */
+int nxc_storage_count(int fd, struct nxc_tree_count *ret);
+/* Bytes on disk of a container's directory <dir>/<name>. Absent: 0. */
+int nxc_storage_disk_usage(const char *dir, const char *name, uint64_t *ret, struct nxc_error *err);
+
+/* space, of the store's file system; the nearest directory above where there is no store yet. */
+int nxc_storage_store_space(
+        const struct nxc_storage_env *env, struct nxc_storage_space *ret, struct nxc_error *err);

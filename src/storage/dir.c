@@ -1,0 +1,139 @@
+/* A copy of the image for each container: for kernels without overlayfs, for stores on file systems that
+ * cannot be an overlay's upper directory, and for who wants a plain directory. With reflinks (btrfs, XFS) it
+ * takes no space and little time.
+ *
+ * The copy is made when the id is claimed, from the layers and from what the flow wrote into their overlay,
+ * whose upper directory is one layer more. Where there can be no overlay to write into, it is made before,
+ * in the staging directory. */
+#include "storage/common-internal.h"
+
+#include "core/cleanup.h"
+#include "sys/feature.h"
+#include "sys/mount.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct copying {
+        const struct nxc_storage_progress *progress;
+        uint64_t done, total;
+};
+
+static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
+{
+        return 0; /* nothing but files */
+}
+
+static void copied(void *arg, uint64_t bytes)
+{
+        struct copying *c = arg;
+
+        c->done += bytes;
+        if (c->progress->fn)
+                c->progress->fn(c->progress->arg, c->done, c->total > c->done ? c->total : c->done);
+}
+
+static int open_dir(int dir_fd, const char *name, int *ret, struct nxc_error *err)
+{
+        *ret = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return *ret < 0 ? nxc_fail(err, errno, "open the container's '%s' directory", name) : 0;
+}
+
+/* upper: the overlay's, or negative. */
+static int copy_root(const struct nxc_storage_request *q, int upper, struct nxc_error *err)
+{
+        struct copying copying = { &q->progress, 0, q->image_bytes };
+        struct nxc_flatten_opts opts = { .ids = q->ids, .copied = copied, .arg = &copying };
+        _cleanup_close_ int root = -EBADF;
+        int r = open_dir(q->dir_fd, "rootfs", &root, err);
+
+        return r < 0 ? r : nxc_layer_chain_flatten(q->chain, upper, root, &opts, err);
+}
+
+/* What an overlay failed for may be what this driver is there for, or not. */
+static bool is_for_want_of_overlay(const struct nxc_error *why)
+{
+        return why->kind == NXC_ERR_INVALID_ROOTFS &&
+               (why->errnum == ENODEV || why->errnum == EINVAL || why->errnum == EPERM ||
+                       why->errnum == EOPNOTSUPP);
+}
+
+static int prepare_copy(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err)
+{
+        _cleanup_close_ int root = -EBADF;
+        int r = nxc_storage_remove_overlay(q->dir_fd, err);
+
+        if (r == 0 && q->ids)
+                r = nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
+                        "a user namespace with storage driver 'dir' where there can be no overlay");
+        if (r == 0)
+                r = copy_root(q, -EBADF, err);
+        if (r == 0)
+                r = open_dir(q->dir_fd, "rootfs", &root, err);
+        return r < 0 ? r : nxc_mount_clone(root, false, ret_mount_fd, err);
+}
+
+static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err)
+{
+        struct nxc_error why = { 0 };
+        int r;
+
+        if (q->size_bytes)
+                return nxc_storage_refuse_size("dir", err);
+        if (nxc_feature_enabled("OVERLAY"))
+                r = nxc_storage_compose(q, ret_mount_fd, &why);
+        else
+                r = nxc_storage_make_dir(q->dir_fd, "rootfs", 0700, NULL, err);
+        if (r < 0 && !is_for_want_of_overlay(&why)) {
+                if (err && !nxc_error_is_set(err))
+                        *err = why;
+                return r;
+        }
+        return r == 0 && nxc_feature_enabled("OVERLAY") ? 0 : prepare_copy(q, ret_mount_fd, err);
+}
+
+static int make(const struct nxc_storage_container *c, const struct nxc_storage_request *q, int *mount_fd,
+        struct nxc_error *err)
+{
+        _cleanup_close_ int upper = openat(
+                q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int r;
+
+        nxc_closep(mount_fd);
+        if (upper < 0 && errno == ENOENT)
+                return 0; /* it was made by prepare */
+        if (upper < 0)
+                return nxc_fail(err, errno, "open the container's 'upper' directory");
+        r = copy_root(q, upper, err);
+        return r < 0 ? r : nxc_storage_remove_overlay(q->dir_fd, err);
+}
+
+static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind kind, int mount_fd,
+        struct nxc_rootfs *ret, struct nxc_error *err)
+{
+        return nxc_storage_attach_dir(c, -EBADF, NULL, ret, err);
+}
+
+static int usage(const struct nxc_storage_container *c, struct nxc_storage_usage *ret, struct nxc_error *err)
+{
+        struct nxc_storage_usage u = { 0 };
+        int r = nxc_storage_disk_usage(c->dir, "rootfs", &u.bytes, err);
+
+        if (r == 0)
+                *ret = u;
+        return r;
+}
+
+const struct nxc_storage_ops nxc_storage_dir = {
+        .name = "dir",
+        .summary = "a copy of the image, by reflinks where the file system has them",
+        .makes = NXC_STORAGE_MAKES_TREE,
+        .offers = { NXC_ROOTFS_DIR },
+        .n_offers = 1,
+        .probe = probe,
+        .prepare = prepare,
+        .make = make,
+        .attach = attach,
+        .release = nxc_storage_unmount,
+        .usage = usage,
+};
