@@ -63,6 +63,10 @@ int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struc
 /* Before it is unmounted: nobody is led there any more. */
 void nxc_layerfs_unshare(struct nxc_layerfs *lfs, const char *path);
 
+/* One layer, or the upper directory of an overlay, over what lies in to_fd: whiteouts and opaque directories
+ * take away, all else is copied (apply.c). */
+int nxc_layer_apply(int layer_fd, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err);
+
 /* Bytes on disk of one layer. */
 int nxc_layerfs_size(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, uint64_t *ret, struct nxc_error *err);
