@@ -36,6 +36,7 @@ struct nxc_backend_target {
 struct nxc_backend_create {
         const struct nxc_spec *spec; /* the document to be used */
         bool spec_changed;           /* it differs from <bundle>/config.json: a copy has to be passed on */
+        bool seccomp_is_default;     /* its linux.seccomp is the one that was compiled with nexcage */
         const struct nxc_rootfs *rootfs; /* a kind that the backend accepts */
         const char *console_socket;      /* or NULL */
         const char

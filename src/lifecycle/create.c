@@ -668,6 +668,7 @@ static struct nxc_backend_create backend_create(const struct nxc_flow *f)
         return (struct nxc_backend_create){
                 .spec = f->spec,
                 .spec_changed = f->spec_changed,
+                .seccomp_is_default = f->composed.seccomp_is_default,
                 .rootfs = &f->rootfs,
                 .console_socket = f->o->console_socket,
                 .pid_file = f->fused ? f->o->pid_file : NULL,

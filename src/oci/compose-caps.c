@@ -80,7 +80,7 @@ const char *nxc_cap_name(unsigned cap)
         return cap < NXC_ARRAY_SIZE(cap_names) ? cap_names[cap] : NULL;
 }
 
-static uint64_t default_set(void)
+uint64_t nxc_caps_default(void)
 {
         uint64_t set = 0;
 
@@ -168,7 +168,7 @@ int nxc_compose_capabilities(struct nxc_compose *c, struct nxc_error *err)
                         first_name(add & ~c->host->bounding));
         base = drop_all                         ? 0
                : add_all || c->opts->privileged ? c->host->bounding
-                                                : default_set() & c->host->bounding;
+                                                : nxc_caps_default() & c->host->bounding;
         c->bounding = (base | add) & ~drop;
         if (c->user.uid == 0) {
                 c->effective = c->bounding;

@@ -34,9 +34,7 @@ int nxc_compose_paths(struct nxc_compose *c, struct nxc_error *err);   /* masked
 int nxc_compose_devices(struct nxc_compose *c, struct nxc_error *err); /* --privileged */
 int nxc_compose_seccomp(struct nxc_compose *c, struct nxc_error *err);
 
-/* The built-in profile, and a profile file (OCI's form or docker's), for a container with these
- * capabilities. */
-int nxc_seccomp_default(const char *arch, uint64_t caps, json_t **ret, struct nxc_error *err);
+/* A profile file (OCI's form or docker's), for a container with these capabilities. */
 int nxc_seccomp_load(const char *path, const struct nxc_compose_host *host, uint64_t caps, json_t **ret,
         struct nxc_error *err);
 

@@ -194,5 +194,6 @@ int nxc_compose_seccomp(struct nxc_compose *c, struct nxc_error *err)
                 r = nxc_seccomp_load(c->seccomp_file, c->host, c->bounding, &profile, err);
         else
                 r = nxc_seccomp_default(c->host->arch, c->bounding, &profile, err);
+        c->res->seccomp_is_default = !c->seccomp_file && c->bounding == nxc_caps_default();
         return r < 0 ? r : nxc_put(c->linux_, "seccomp", profile, err);
 }

@@ -62,6 +62,7 @@ struct nxc_compose_result {
         char *hostname;
         char *make_workdir; /* the image's WorkingDir when the root lacks it, else NULL */
         int stop_signal;
+        bool seccomp_is_default; /* linux.seccomp is the built-in profile for nxc_caps_default */
 };
 
 /* root_fd: the composed root, or negative: none yet, which means an empty one (numeric users only).
@@ -94,3 +95,8 @@ int nxc_signal_parse(const char *text, int *ret, struct nxc_error *err);
 /* "CHOWN", "cap_chown": the number, or -EINVAL; and the name with CAP_, or NULL. */
 int nxc_cap_parse(const char *name);
 const char *nxc_cap_name(unsigned cap);
+
+/* podman's default set of capabilities, bit by number. */
+uint64_t nxc_caps_default(void);
+/* The built-in seccomp profile for a container with these capabilities: a new linux.seccomp object. */
+int nxc_seccomp_default(const char *arch, uint64_t caps, json_t **ret, struct nxc_error *err);

@@ -293,6 +293,23 @@ caps_of()
         assert_output_has "not permitted"
 }
 
+@test "run: the seccomp program that is built in is the one that crun makes of the profile" {
+        [ "$NXC_TEST_RUNTIME" = crun ] || skip "for crun only"
+        local built
+        for built in 0 1; do
+                NXC_FEATURE_SECCOMP_BUILT=$built nexcage create --image localhost/busybox "built-$built" true
+                cp "$NXC_ROOT/built-$built/rt/built-$built/seccomp.bpf" "$BATS_TEST_TMPDIR/$built.bpf"
+                nexcage delete --force "built-$built"
+        done
+        [ -s "$BATS_TEST_TMPDIR/1.bpf" ]
+        cmp "$BATS_TEST_TMPDIR/0.bpf" "$BATS_TEST_TMPDIR/1.bpf"
+        # Other capabilities, another profile: the default program would let nothing of this through.
+        run nexcage run --rm --cap-add SYS_ADMIN localhost/busybox unshare -u true
+        assert_status 0
+        run nexcage run --rm localhost/busybox unshare -u true
+        assert_status 1
+}
+
 @test "run: --security-opt no-new-privileges; an unknown one is refused by name" {
         run --separate-stderr nexcage run --rm --security-opt no-new-privileges localhost/busybox \
                 sed -n 's/^NoNewPrivs:\t//p' /proc/self/status

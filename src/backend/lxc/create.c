@@ -2,6 +2,7 @@
 #include "backend/lxc/monitor-internal.h"
 
 #include "backend/alive-internal.h"
+#include "backend/seccomp-internal.h"
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/log.h"
@@ -192,7 +193,7 @@ static int translate(struct creation *k, struct nxc_error *err)
         if (r == 0)
                 r = lxc_config(k->spec, &o, &k->items, err);
         if (r == 0 && json_is_object(seccomp))
-                r = lxc_seccomp(seccomp, &k->seccomp, &k->seccomp_len, &k->seccomp_flags, err);
+                r = nxc_seccomp_compile(seccomp, &k->seccomp, &k->seccomp_len, &k->seccomp_flags, err);
         return r;
 }
 

@@ -2,6 +2,7 @@
  * nexcage-init as the container's first was. Nothing of the container's files is read for it. */
 #include "backend/lxc/lxc-internal.h"
 
+#include "backend/seccomp-internal.h"
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
@@ -91,7 +92,7 @@ static int make_plan(const struct nxc_backend_target *t, const struct nxc_backen
         o.keyring = keyring;
         seccomp = nxc_json_get(spec, "linux.seccomp");
         if (json_is_object(seccomp))
-                r = lxc_seccomp(seccomp, &program, &o.seccomp_len, &o.seccomp_flags, err);
+                r = nxc_seccomp_compile(seccomp, &program, &o.seccomp_len, &o.seccomp_flags, err);
         o.seccomp = program;
         if (r == 0)
                 r = lxc_plan(&o, &plan, err);

@@ -98,11 +98,6 @@ extern const struct lxc_property lxc_properties[];
 extern const size_t lxc_n_properties;
 int lxc_check_document(const json_t *doc, struct nxc_error *err);
 
-/* ---- seccomp.c */
-/* linux.seccomp as a BPF program. malloc'ed. */
-int lxc_seccomp(
-        const json_t *seccomp, void **ret, size_t *ret_len, unsigned *ret_flags, struct nxc_error *err);
-
 /* ---- enter.c: a process in a container's namespaces */
 struct lxc_enter {
         int pidfd;                       /* of the init */

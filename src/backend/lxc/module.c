@@ -1,6 +1,8 @@
 /* backends/lxc.so: what liblxc is needed for. load.c opens it when the first such operation is called. */
 #include "backend/lxc/lxc-internal.h"
 
+#include "backend/seccomp-internal.h"
+
 #include <dlfcn.h>
 #include <limits.h>
 #include <lxc/lxccontainer.h>
@@ -49,7 +51,7 @@ static int check_spec(const struct nxc_spec *spec, struct nxc_error *err)
         int r = lxc_check_document(nxc_spec_json(spec), err);
 
         if (r == 0 && json_is_object(seccomp))
-                r = lxc_seccomp(seccomp, &program, &len, &flags, err);
+                r = nxc_seccomp_compile(seccomp, &program, &len, &flags, err);
         if (r == 0)
                 r = lxc_cgroup_path(nxc_spec_json(spec), "x", &cgroup, err);
         return r;

@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/path.h"
 #include "core/publish.h"
+#include "sys/feature.h"
 
 #include <string.h>
 
@@ -68,22 +69,39 @@ static bool has_hooks(const json_t *doc)
         return false;
 }
 
+/* The user's own annotation stays. The object is a new one: the document may be a shallow copy. */
+static int annotate(json_t *doc, const char *key, const char *value)
+{
+        const json_t *before = json_object_get(doc, "annotations");
+        json_t *annotations = json_is_object(before) ? json_copy((json_t *)before) : json_object();
+
+        if (json_object_set_new(doc, "annotations", annotations) < 0)
+                return -ENOMEM;
+        if (json_object_get(annotations, key))
+                return 0;
+        return json_object_set_new(annotations, key, json_string(value)) < 0 ? -ENOMEM : 0;
+}
+
 /* A hook's last words are worth more than its exit status. */
 static int send_hooks_stderr(json_t *doc, const char *state_dir)
 {
         _cleanup_free_ char *path = nxc_path_join(state_dir, "hooks.err");
-        json_t *annotations = json_object_get(doc, "annotations");
 
-        if (!path)
-                return -ENOMEM;
-        if (!json_is_object(annotations)) {
-                annotations = json_object();
-                if (json_object_set_new(doc, "annotations", annotations) < 0)
-                        return -ENOMEM;
-        }
-        if (json_object_get(annotations, HOOKS_STDERR))
-                return 0; /* the user's own place */
-        return json_object_set_new(annotations, HOOKS_STDERR, json_string(path)) < 0 ? -ENOMEM : 0;
+        return path ? annotate(doc, HOOKS_STDERR, path) : -ENOMEM;
+}
+
+static const char *annotation_of(const json_t *doc, const char *key)
+{
+        return nxc_json_str(json_object_get(doc, "annotations"), key);
+}
+
+/* Compiling the default profile is a fifth of what crun has to do. The rules stay in the copy: one that does
+ * not know the annotation compiles them as ever. */
+static bool has_filter(const struct ocicli *rt, const struct nxc_backend_create *c)
+{
+        return c->seccomp_is_default && rt->filter_annotation && ocicli_default_filter[0] &&
+               nxc_feature_enabled("SECCOMP_BUILT") &&
+               !annotation_of(nxc_spec_json(c->spec), rt->filter_annotation);
 }
 
 static int add_listen_fds(json_t *doc, int n)
@@ -112,27 +130,33 @@ int ocicli_adapt_spec(const struct ocicli *rt, const struct nxc_backend_target *
         bool hooks = rt->hooks_to_file && has_hooks(doc);
         bool unlimited = rt->cannot_unlimit && ocicli_has_unlimited(resources_of(doc));
         int listen_fds = rt->forgets_listen_fds ? ocicli_listen_fds() : 0;
+        bool changes = c->spec_changed || lower || hooks || unlimited || listen_fds;
+        bool filter = has_filter(rt, c);
         _cleanup_json_ json_t *copy = NULL;
         int k = 0;
 
         *ret = NULL;
-        if (!c->spec_changed && !lower && !hooks && !unlimited && !listen_fds)
+        if (!changes && !filter)
                 return 0;
-        copy = json_deep_copy(doc);
+        copy = changes ? json_deep_copy(doc) : json_copy((json_t *)doc);
         if (!copy)
                 return nxc_oom(err);
-        if (c->rootfs && c->rootfs->kind == NXC_ROOTFS_DIR && json_is_object(json_object_get(copy, "root")))
+        if (changes && c->rootfs && c->rootfs->kind == NXC_ROOTFS_DIR &&
+                json_is_object(json_object_get(copy, "root")))
                 k |= json_object_set_new(
                         json_object_get(copy, "root"), "path", json_string(c->rootfs->path));
         if (lower)
                 k |= json_object_set_new(copy, "ociVersion", json_string(LOWERED_VERSION));
         if (hooks)
                 k |= send_hooks_stderr(copy, t->state_dir);
+        if (filter)
+                k |= annotate(copy, rt->filter_annotation, ocicli_default_filter);
         if (listen_fds)
                 k |= add_listen_fds(copy, listen_fds);
         if (unlimited)
                 ocicli_drop_unlimited(resources_of(copy));
-        k |= absolute_paths(copy, t->bundle);
+        if (changes)
+                k |= absolute_paths(copy, t->bundle); /* in what was composed here they are */
         if (k)
                 return nxc_oom(err);
         *ret = TAKE_PTR(copy);

@@ -67,6 +67,7 @@ const struct ocicli ocicli_crun = {
         .error_kind = NXC_ERR_CRUN,
         .status_file = "status",
         .cloned_variable = "_LIBCONTAINER_CLONED_BINARY=1",
+        .filter_annotation = "run.oci.seccomp_bpf_data",
         .parse_record = parse_record,
         .phrases = phrases,
         .takes_config = true,

@@ -47,6 +47,8 @@ struct ocicli {
         /* From the status file's JSON; -EINVAL when it is not as expected, -ENOMEM. */
         int (*parse_record)(const json_t *j, struct ocicli_record *ret);
         const struct ocicli_phrase *phrases; /* most telling first; ends with words NULL */
+        /* The annotation by which it takes a seccomp program ready made, in base64; or NULL. */
+        const char *filter_annotation;
         bool takes_config;       /* create --config FILE; else a bundle directory of our own is made */
         bool wants_1_0;          /* refuses an ociVersion without "1.0" in it (crun before 1.14.2) */
         bool refuses_hybrid;     /* of cgroups v1 and v2 (crun from 1.0 on) */
@@ -61,6 +63,10 @@ struct ocicli {
         bool has_checkpoint;  /* in the version that Debian has */
 };
 extern const struct ocicli ocicli_crun, ocicli_runc;
+
+/* The default seccomp profile (nxc_seccomp_default) as a BPF program in base64, made by make-filter.c; ""
+ * when nexcage was built without libseccomp. */
+extern const char ocicli_default_filter[];
 
 /* invoke.c: one run of the program */
 struct ocicli_call {

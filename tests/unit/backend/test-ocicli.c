@@ -240,19 +240,59 @@ static void what_would_be_ignored_is_refused_by_name(void **state)
         }
 }
 
-static json_t *adapt(const struct ocicli *rt, const char *text, bool changed)
+static json_t *adapt_with(const struct ocicli *rt, const char *text, bool changed, bool default_seccomp)
 {
         const struct nxc_rootfs rootfs = { .kind = NXC_ROOTFS_DIR, .path = (char *)(uintptr_t) "/roots/c1" };
         const struct nxc_backend_target t = { .id = "c1", .state_dir = "/state/c1", .bundle = "/bundle" };
-        struct nxc_backend_create c = { .rootfs = &rootfs, .spec_changed = changed };
+        struct nxc_backend_create c = {
+                .rootfs = &rootfs, .spec_changed = changed, .seccomp_is_default = default_seccomp
+        };
+        _cleanup_free_ char *before = NULL, *after = NULL;
         struct nxc_spec *spec;
         json_t *ret;
 
         assert_int_equal(nxc_spec_parse(text, strlen(text), &spec, NULL), 0);
         c.spec = spec;
+        before = nxc_json_format(nxc_spec_json(spec), false);
         assert_int_equal(ocicli_adapt_spec(rt, &t, &c, &ret, NULL), 0);
+        after = nxc_json_format(nxc_spec_json(spec), false);
+        assert_string_equal(before, after); /* the container's own stays as it is */
         nxc_spec_free(spec);
         return ret;
+}
+
+static json_t *adapt(const struct ocicli *rt, const char *text, bool changed)
+{
+        return adapt_with(rt, text, changed, false);
+}
+
+static const char *filter_of(const json_t *doc)
+{
+        return json_string_value(
+                json_object_get(json_object_get(doc, "annotations"), "run.oci.seccomp_bpf_data"));
+}
+
+static void the_default_seccomp_program_is_passed_to_who_takes_it(void **state)
+{
+        static const char text[] =
+                "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"/r\"},\"annotations\":{\"a\":\"b\"},"
+                "\"linux\":{\"seccomp\":{\"syscalls\":[{\"names\":[\"x\"]}]}}}";
+        static const char own[] = "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"/r\"},"
+                                  "\"annotations\":{\"run.oci.seccomp_bpf_data\":\"mine\"}}";
+        json_t *doc = adapt_with(&ocicli_crun, text, false, true);
+
+        if (!ocicli_default_filter[0])
+                skip(); /* built without libseccomp */
+        assert_string_equal(filter_of(doc), ocicli_default_filter);
+        assert_string_equal(
+                json_string_value(json_object_get(json_object_get(doc, "annotations"), "a")), "b");
+        assert_int_equal(json_array_size(nxc_json_get(doc, "linux.seccomp.syscalls")), 1);
+        json_decref(doc);
+        doc = adapt_with(&ocicli_crun, own, true, true);
+        assert_string_equal(filter_of(doc), "mine");
+        json_decref(doc);
+        assert_null(adapt_with(&ocicli_crun, text, false, false));
+        assert_null(adapt_with(&ocicli_runc, text, false, true));
 }
 
 static void a_bundle_that_fits_is_passed_as_it_is(void **state)
@@ -351,6 +391,7 @@ int main(void)
                 cmocka_unit_test(a_process_is_known_by_its_start),
                 cmocka_unit_test(versions),
                 cmocka_unit_test(what_would_be_ignored_is_refused_by_name),
+                cmocka_unit_test(the_default_seccomp_program_is_passed_to_who_takes_it),
                 cmocka_unit_test(a_bundle_that_fits_is_passed_as_it_is),
                 cmocka_unit_test(a_copy_says_the_same_from_elsewhere),
                 cmocka_unit_test(no_limit_is_not_written_by_a_runtime_that_cannot),

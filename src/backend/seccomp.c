@@ -1,9 +1,10 @@
-/* linux.seccomp to a BPF program, by libseccomp, before anything of the container exists: nexcage-init only
- * loads it. */
-#include "backend/lxc/lxc-internal.h"
+/* See seccomp-internal.h. */
+#include "backend/seccomp-internal.h"
 
+#include "core/cleanup.h"
 #include "core/fs.h"
 #include "core/json.h"
+#include "core/str.h"
 
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -193,7 +194,7 @@ static int export(scmp_filter_ctx ctx, void **ret, size_t *ret_len, struct nxc_e
         return r;
 }
 
-int lxc_seccomp(
+int nxc_seccomp_compile(
         const json_t *seccomp, void **ret, size_t *ret_len, unsigned *ret_flags, struct nxc_error *err)
 {
         const json_t *rule;
