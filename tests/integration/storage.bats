@@ -7,7 +7,7 @@ setup_file()
         requires_root
         nxc_setup_file
         # A user namespace's root has to come through to its root, which bats keeps closed.
-        NXC_OPEN_DIR=$(mktemp -d /tmp/nxc-open-XXXXXX)
+        NXC_OPEN_DIR=$(mktemp -d "${TMPDIR:-/tmp}/nxc-open-XXXXXX")
         export NXC_OPEN_DIR NXC_STORE=$NXC_OPEN_DIR/store
         chmod 711 "$NXC_OPEN_DIR"
         import_image busybox
@@ -242,37 +242,44 @@ on_fs()
         export NXC_STORE=$BATS_TEST_TMPDIR/fs/store
 }
 
+# Mounted anew: XFS keeps room at the end of what was just written, for a while.
 used()
 {
-        sync -f "$BATS_TEST_TMPDIR/fs"
+        umount "$BATS_TEST_TMPDIR/fs"
+        mount -o loop "$BATS_TEST_TMPDIR/fs.img" "$BATS_TEST_TMPDIR/fs"
         df --output=used -B1 "$BATS_TEST_TMPDIR/fs" | tail -n 1
 }
 
-# The content of an image of 2 MiB files and many small ones is there once, however many copies there are.
+# reflinks FORMAT: the content of an image is there once, however many copies there are, whatever its layers are kept as.
 reflinks()
 {
-        local before after NEXCAGE_CONFIG=$BATS_TEST_TMPDIR/dir.conf
+        local before after NEXCAGE_CONFIG=$BATS_TEST_TMPDIR/layers.conf
         export NEXCAGE_CONFIG
         requires_image debian
-        printf '[layerfs]\nformat = dir\n' >"$NEXCAGE_CONFIG"
+        printf '[layerfs]\nformat = %s\n' "$1" >"$NEXCAGE_CONFIG"
+        nexcage rmi localhost/debian 2>/dev/null || true
         import_image debian
         before=$(used)
         NXC_DEBUG=fake-backend nexcage create --runtime fake --storage dir --image localhost/debian box 3>&-
         after=$(used)
         [ "$(du -s --apparent-size -B1 "$NXC_STORE/containers/box/rootfs" | cut -f 1)" -gt 100000000 ]
-        [ $((after - before)) -lt 40000000 ] || fail "the copy took $((after - before)) bytes"
+        [ $((after - before)) -lt 50000000 ] || fail "the copy took $((after - before)) bytes"
         NXC_DEBUG=fake-backend nexcage delete --force box
         same_as_image dir localhost/debian
+        import_image everything
+        same_as_image dir localhost/everything
 }
 
 @test "storage: a copy on btrfs is made of reflinks" {
         on_fs mkfs.btrfs
-        reflinks
+        reflinks dir
+        reflinks auto
 }
 
 @test "storage: a copy on XFS is made of reflinks" {
         on_fs mkfs.xfs
-        reflinks
+        reflinks dir
+        reflinks auto
 }
 
 # ---- the choice
