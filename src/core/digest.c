@@ -43,11 +43,11 @@ void nxc_digest_blob_path(const struct nxc_digest *d, char *ret, size_t size)
         snprintf(ret, size, "blobs/%.6s/%s", d->text, nxc_digest_hex(d));
 }
 
-void nxc_digest_uuid(const struct nxc_digest *d, uint8_t ret[16])
+void nxc_digest_bytes(const struct nxc_digest *d, uint8_t *ret, size_t n)
 {
         const char *hex = nxc_digest_hex(d);
 
-        for (int i = 0; i < 16; i++) {
+        for (size_t i = 0; i < n; i++) {
                 char byte[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
 
                 ret[i] = (uint8_t)strtoul(byte, NULL, 16);

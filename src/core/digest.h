@@ -5,6 +5,7 @@
 #include "core/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define NXC_DIGEST_MAX 136 /* "sha512:" + 128 + NUL, rounded up */
@@ -19,7 +20,7 @@ bool nxc_digest_is_valid(const char *text);
 bool nxc_digest_equal(const struct nxc_digest *a, const struct nxc_digest *b);
 /* The hex after the colon, and the algorithm's length before it. */
 const char *nxc_digest_hex(const struct nxc_digest *d);
-/* The first 16 bytes of the hash, to identify what has no room for more. */
-void nxc_digest_uuid(const struct nxc_digest *d, uint8_t ret[16]);
+/* The first n bytes of the hash, of which there are at least 32. */
+void nxc_digest_bytes(const struct nxc_digest *d, uint8_t *ret, size_t n);
 /* "blobs/sha256/<hex>" into a buffer of NXC_DIGEST_MAX + 8. */
 void nxc_digest_blob_path(const struct nxc_digest *d, char *ret, size_t size);

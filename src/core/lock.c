@@ -3,9 +3,11 @@
 
 #include "core/cleanup.h"
 #include "core/fs.h"
+#include "core/str.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 int nxc_lock_at(int dirfd, const char *name, enum nxc_lock_mode mode, int timeout_ms, int *ret_fd,
@@ -34,4 +36,52 @@ int nxc_lock_at(int dirfd, const char *name, enum nxc_lock_mode mode, int timeou
         }
         *ret_fd = TAKE_FD(fd);
         return 0;
+}
+
+static bool has_name(int dirfd, const char *name, int fd)
+{
+        struct stat held, named;
+
+        return fstat(fd, &held) == 0 && fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+               held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+int nxc_lock_passing_at(int dirfd, const char *name, int timeout_ms, int *ret_fd, struct nxc_error *err)
+{
+        for (;;) {
+                _cleanup_close_ int fd = -EBADF;
+                int r = nxc_lock_at(dirfd, name, NXC_LOCK_EXCLUSIVE, timeout_ms, &fd, err);
+
+                if (r < 0)
+                        return r;
+                if (has_name(dirfd, name, fd)) {
+                        *ret_fd = TAKE_FD(fd);
+                        return 0;
+                }
+        }
+}
+
+void nxc_unlock_passing(int dirfd, const char *name, int *fd)
+{
+        if (*fd < 0)
+                return;
+        unlinkat(dirfd, name, 0);
+        nxc_closep(fd);
+}
+
+void nxc_lock_sweep(int dirfd, const char *prefix)
+{
+        int dir_fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+        struct dirent *de;
+
+        while (dir && (de = readdir(dir))) {
+                _cleanup_close_ int fd = -EBADF;
+
+                if (!nxc_starts_with(de->d_name, prefix))
+                        continue;
+                fd = openat(dirfd, de->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+                if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && has_name(dirfd, de->d_name, fd))
+                        unlinkat(dirfd, de->d_name, 0);
+        }
 }

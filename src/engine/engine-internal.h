@@ -2,8 +2,9 @@
  *
  * Theory of operation. Every image, wherever it comes from, goes one way (take-in.c): a source hands out
  * documents and blobs; nxc_validate_image (validate.c) asks for them in the order of the Image Validation
- * diagram; what arrives is staged (image/intake.h, layerfs/intake.h) and gets its names at the very end:
- * layers, blobs, the entry of index.json. */
+ * diagram; what arrives is staged (image/intake.h, layerfs/intake.h). A layer gets its name when it is whole
+ * and right, and is taken away again when the image does not come to be; blobs and the entry of index.json
+ * get theirs at the very end. */
 #pragma once
 
 #include "engine/engine.h"
@@ -70,16 +71,14 @@ int nxc_validate_image(const struct nxc_validation *v, struct nxc_image *image, 
 
 /* The layers of an image on their way in. */
 struct nxc_layer_batch;
-/* Brings all layers into the staging area and unpacks them, several at a time; the first error ends the
- * others. */
+/* Brings all layers in, several at a time: their blobs into the staging area; and they are unpacked and
+ * named while they come. The first error ends the others, and nothing stays. All layers are held until the
+ * batch is freed. */
 int nxc_layers_fetch(struct nxc_engine_ctx *ctx, struct nxc_source *src, struct nxc_intake *in,
         const struct nxc_image *image, struct nxc_layer_batch **ret, struct nxc_error *err);
-/* Gives the unpacked layers their names. */
-int nxc_layers_commit(struct nxc_layer_batch *b, struct nxc_error *err);
-/* Takes the names away again that commit gave. */
+/* Takes the layers away again that the batch made. */
 void nxc_layers_take_back(struct nxc_layer_batch *b);
-/* Drops what was not committed. NULL is fine. */
-void nxc_layers_free(struct nxc_layer_batch *b);
+void nxc_layers_free(struct nxc_layer_batch *b); /* NULL is fine */
 /* Unpacks again, from the blobs in the store, the layers of an image that are missing. */
 int nxc_layers_restore(struct nxc_engine_ctx *ctx, const struct nxc_image *image, struct nxc_error *err);
 /* Unpacks one layer from its blob and gives it its name. */

@@ -44,8 +44,9 @@ struct nxc_pull_opts {
 struct nxc_engine_ops {
         int abi; /* NXC_ENGINE_ABI */
         /* Brings an image into the store (or finds it there, as the policy has it), every layer unpacked and
-         * verified. Single-flight across processes. All or nothing: on failure no blob, layer or name of it
-         * is left. */
+         * verified. Single-flight across processes, for the image and for each layer. All or nothing: on
+         * failure no blob, layer or name of it is left; when it is killed the next goes on with what there
+         * is. */
         int (*pull)(struct nxc_engine_ctx *ctx, const struct nxc_pull_opts *opts, struct nxc_image **ret,
                 struct nxc_error *err);
         /* What the registry has under a name now, for a dry run: nothing is written, no store is needed. The

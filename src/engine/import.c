@@ -113,6 +113,8 @@ static int layout_get_blob(struct nxc_source *src, const struct nxc_descriptor *
         _cleanup_close_ int fd = -EBADF;
         int r = chunk ? open_layout_blob((struct layout_source *)src, desc, &fd, err) : nxc_oom(err);
 
+        if (r == 0 && nxc_blob_writer_size(w) > 0) /* all of it is at hand: nothing is gained by going on */
+                r = nxc_blob_writer_rewind(w, err);
         while (r == 0) {
                 ssize_t n = read(fd, chunk, CHUNK);
 

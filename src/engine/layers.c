@@ -1,32 +1,37 @@
-/* See engine-internal.h: the layers of an image, several at a time.
+/* See engine-internal.h: the layers of an image, several at a time, the largest first.
  *
- * Each thread takes the next layer and brings it all the way: blob (downloaded, or there already), then
- * unpacked and its diff_id compared. A layer that is there already is held until the image is in the store,
- * so that nobody prunes it. */
+ * Theory of operation. Each worker takes the next layer and brings it all the way. A thread of its own
+ * downloads the blob into the staging area and computes its digest; the worker reads what is there already,
+ * of which a second thread (layerfs/pump.c) makes the plain stream and its digest, and the worker itself the
+ * layer. So a layer is done when its last byte has come. It gets its name then, not with the image: a pull
+ * that is killed has not worked in vain. Of many processes that want a layer one makes it, and the others
+ * wait for their turn. A layer that is there is held until the image is in the store, so that nobody prunes
+ * it. */
 #include "engine/engine-internal.h"
 
 #include "core/cleanup.h"
 #include "core/log.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#define READ_AHEAD (256u << 10)        /* threads wake each other for that much */
+#define FINISH_MAX_BYTES (64ull << 20) /* as much is downloaded only to know whether a blob is right */
+
 struct layer {
         const struct nxc_descriptor *desc;
         const struct nxc_digest *diff_id;
-        struct nxc_layer_chain *held;    /* it was there: ours until the batch is freed */
-        struct nxc_staged_layer *staged; /* unpacked by us */
-        bool committed;
+        size_t number;                /* in the image */
+        struct nxc_layer_chain *held; /* ours until the batch is freed */
+        bool committed;               /* made by us */
 };
 
 struct nxc_layer_batch {
         struct nxc_engine_ctx *ctx;
         struct nxc_source *source;
         struct nxc_intake *intake;
-        struct nxc_intake_limits limits;
-        struct nxc_image **known; /* what the store has: listed once, when a layer is there already */
-        size_t n_known;
         struct layer *layers;
         size_t n;
         atomic_size_t next; /* layer that nobody has taken */
@@ -35,86 +40,214 @@ struct nxc_layer_batch {
         struct nxc_error error; /* the first one */
 };
 
-struct progress {
+struct download {
         struct nxc_layer_batch *batch;
-        const struct nxc_descriptor *desc;
+        struct layer *layer;
+        struct nxc_blob_writer *writer;
+        bool is_threaded;
+        pthread_t thread;
+        pthread_mutex_t mutex; /* of what follows */
+        pthread_cond_t moved;
+        uint64_t available; /* bytes of the blob that may be read */
+        bool is_waited_for, has_ended;
+        int result;
+        struct nxc_error error;
 };
+
+/* --- a blob on its way --- */
 
 static void report_bytes(void *arg, uint64_t bytes)
 {
-        struct progress *p = arg;
+        struct download *d = arg;
 
-        nxc_report(p->batch->ctx, NXC_PROGRESS_BYTES, "layer", p->desc, bytes);
+        pthread_mutex_lock(&d->mutex);
+        d->available = bytes;
+        if (d->is_waited_for)
+                pthread_cond_signal(&d->moved);
+        pthread_mutex_unlock(&d->mutex);
+        nxc_report(d->batch->ctx, NXC_PROGRESS_BYTES, "layer", d->layer->desc, bytes);
 }
 
-static int fetch_blob(struct nxc_layer_batch *b, struct layer *l, bool *ret_cached, struct nxc_error *err)
+static void *download(void *arg)
 {
-        struct progress p = { .batch = b, .desc = l->desc };
-        struct nxc_blob_writer *w = NULL;
-        int r = nxc_blob_writer_open(b->intake, l->desc, &w, err);
+        struct download *d = arg;
+        struct nxc_source *src = d->batch->source;
+        int r = src->get_blob(src, d->layer->desc, d->writer, report_bytes, d, &d->error);
 
         if (r < 0)
-                return r;
-        *ret_cached = w == NULL;
-        if (!w)
-                return nxc_source_check_blob(b->source, l->desc, err);
-        nxc_report(b->ctx, NXC_PROGRESS_START, "layer", l->desc, 0);
-        r = b->source->get_blob(b->source, l->desc, w, report_bytes, &p, err);
-        if (r < 0) {
+                nxc_blob_writer_discard(d->writer);
+        else
+                r = nxc_blob_writer_close(d->writer, &d->error);
+        pthread_mutex_lock(&d->mutex);
+        d->available = d->layer->desc->size;
+        d->result = r;
+        d->has_ended = true;
+        pthread_cond_signal(&d->moved);
+        pthread_mutex_unlock(&d->mutex);
+        return NULL;
+}
+
+/* See struct nxc_blob_feed. */
+static int wait_for_more(void *arg, uint64_t pos)
+{
+        struct download *d = arg;
+        int r;
+
+        pthread_mutex_lock(&d->mutex);
+        d->is_waited_for = true;
+        while (!d->has_ended && d->available < pos + READ_AHEAD && d->available < d->layer->desc->size)
+                pthread_cond_wait(&d->moved, &d->mutex);
+        while (!d->has_ended && d->available <= pos)
+                pthread_cond_wait(&d->moved, &d->mutex);
+        d->is_waited_for = false;
+        r = d->has_ended && d->result < 0 ? -ECANCELED : d->available > pos;
+        pthread_mutex_unlock(&d->mutex);
+        return r;
+}
+
+/* A blob that is whole before it is unpacked, where there is no thread to be had. */
+static void begin_download(struct download *d)
+{
+        pthread_mutex_init(&d->mutex, NULL);
+        pthread_cond_init(&d->moved, NULL);
+        nxc_report(d->batch->ctx, NXC_PROGRESS_START, "layer", d->layer->desc, 0);
+        d->available = nxc_blob_writer_size(d->writer);
+        d->is_threaded = pthread_create(&d->thread, NULL, download, d) == 0;
+        if (!d->is_threaded)
+                download(d);
+}
+
+/* failed: what was made of it so far is wrong. Whether the blob is, too, is to be known, unless much of it
+ * is still to come. */
+static int end_download(struct download *d, bool failed, struct nxc_error *err)
+{
+        pthread_mutex_lock(&d->mutex);
+        if (failed && !d->has_ended && d->layer->desc->size - d->available > FINISH_MAX_BYTES)
+                nxc_intake_cancel(d->batch->intake);
+        pthread_mutex_unlock(&d->mutex);
+        if (d->is_threaded)
+                pthread_join(d->thread, NULL);
+        pthread_cond_destroy(&d->moved);
+        pthread_mutex_destroy(&d->mutex);
+        if (d->result < 0 && err)
+                *err = d->error;
+        return d->result;
+}
+
+/* --- a layer --- */
+
+static int unpack(struct nxc_layer_batch *b, struct layer *l, int fd, const struct nxc_blob_feed *feed,
+        struct nxc_staged_layer **ret, struct nxc_error *err)
+{
+        struct nxc_intake_limits limits = { .stop = &b->stop, .feed = feed, .blob = &l->desc->digest };
+
+        return nxc_layerfs_unpack(b->ctx->layers, fd, l->desc->compression, l->diff_id, &limits, ret, err);
+}
+
+/* Unpacks while it downloads. Of two errors that of the blob says more: a wrong blob does not unpack either.
+ */
+static int stream_layer(struct nxc_layer_batch *b, struct layer *l, struct nxc_blob_writer *w,
+        struct nxc_staged_layer **ret, struct nxc_error *err)
+{
+        struct download d = { .batch = b, .layer = l, .writer = w };
+        struct nxc_blob_feed feed = { wait_for_more, &d };
+        _cleanup_close_ int fd = fcntl(nxc_blob_writer_fd(w), F_DUPFD_CLOEXEC, 3);
+        struct nxc_staged_layer *staged = NULL;
+        struct nxc_error of_layer = { 0 }, of_blob = { 0 };
+        int r, blob;
+
+        if (fd < 0) {
+                r = nxc_fail(err, errno, "open the blob of a layer twice");
                 nxc_blob_writer_discard(w);
                 return r;
         }
-        return nxc_blob_writer_close(w, err);
-}
-
-/* Whether an image in the store joins this blob and this diff_id: then the two were compared when it came
- * in. */
-static bool pair_is_known(const struct nxc_layer_batch *b, const struct layer *l)
-{
-        for (size_t i = 0; i < b->n_known; i++) {
-                const struct nxc_image *im = b->known[i];
-
-                for (size_t k = 0; k < im->manifest.n_layers && k < im->config.n_diff_ids; k++) {
-                        if (nxc_digest_equal(&im->manifest.layers[k].digest, &l->desc->digest) &&
-                                im->manifest.layers[k].compression == l->desc->compression &&
-                                nxc_digest_equal(&im->config.diff_ids[k], l->diff_id))
-                                return true;
-                }
+        begin_download(&d);
+        r = unpack(b, l, fd, &feed, &staged, &of_layer);
+        blob = end_download(&d, r < 0, &of_blob);
+        if (r == 0 && blob == 0) {
+                *ret = staged;
+                return 0;
         }
-        return false;
+        nxc_staged_layer_abandon(staged);
+        if (blob < 0 &&
+                (r == 0 || of_blob.kind != NXC_ERR_INTERRUPTED || of_layer.kind == NXC_ERR_INTERRUPTED)) {
+                r = blob;
+                of_layer = of_blob;
+        }
+        if (err)
+                *err = of_layer;
+        return r;
 }
 
-static int unpack(struct nxc_layer_batch *b, struct layer *l, struct nxc_error *err)
+/* A blob that is there already, here or at the source. */
+static int unpack_cached(
+        struct nxc_layer_batch *b, struct layer *l, struct nxc_staged_layer **ret, struct nxc_error *err)
 {
         _cleanup_close_ int fd = -EBADF;
-        int r = nxc_intake_blob_open(b->intake, &l->desc->digest, &fd, err);
+        int r = nxc_source_check_blob(b->source, l->desc, err);
 
+        if (r == 0)
+                r = nxc_intake_blob_open(b->intake, &l->desc->digest, &fd, err);
         if (r < 0)
                 return r;
-        return nxc_layerfs_unpack(
-                b->ctx->layers, fd, l->desc->compression, l->diff_id, &b->limits, &l->staged, err);
+        if (l->held && nxc_layerfs_is_made_of(
+                               b->ctx->layers, l->diff_id, &l->desc->digest, fd, l->desc->compression))
+                return 0;
+        return unpack(b, l, fd, NULL, ret, err);
 }
 
-static int take_layer(struct nxc_layer_batch *b, struct layer *l, struct nxc_error *err)
+static void hold(struct nxc_layer_batch *b, struct layer *l)
 {
-        bool cached = false;
-        int r = fetch_blob(b, l, &cached, err);
-
-        if (r < 0)
-                return r;
         if (nxc_layerfs_has(b->ctx->layers, l->diff_id) &&
                 nxc_layerfs_hold(b->ctx->layers, l->diff_id, 1, &l->held, NULL) < 0)
                 l->held = NULL; /* taken away just now: unpacked like a new one */
-        if (cached && l->held && pair_is_known(b, l)) {
-                nxc_report(b->ctx, NXC_PROGRESS_CACHED, "layer", l->desc, l->desc->size);
-                return 0;
+}
+
+/* -EAGAIN: see nxc_blob_writer_close. */
+static int bring_layer(struct nxc_layer_batch *b, struct layer *l, struct nxc_error *err)
+{
+        struct nxc_staged_layer *staged = NULL;
+        struct nxc_blob_writer *w = NULL;
+        bool cached;
+        int r;
+
+        hold(b, l);
+        r = nxc_blob_writer_open(b->intake, l->desc, &w, err);
+        if (r < 0)
+                return r;
+        cached = w == NULL;
+        r = cached ? unpack_cached(b, l, &staged, err) : stream_layer(b, l, w, &staged, err);
+        if (r == 0 && staged) {
+                r = nxc_staged_layer_commit(staged, err);
+                l->committed = r == 0;
+                if (r == 0)
+                        hold(b, l);
         }
-        r = unpack(b, l, err);
         if (r == 0)
                 nxc_report(b->ctx, cached ? NXC_PROGRESS_CACHED : NXC_PROGRESS_DONE, "layer", l->desc,
                         l->desc->size);
         return r;
 }
+
+/* Whoever else wants the layer waits, and finds it then, with its blob. */
+static int take_layer(struct nxc_layer_batch *b, struct layer *l, struct nxc_error *err)
+{
+        struct nxc_layer_turn turn;
+        int r = nxc_layerfs_take_turn(b->ctx->layers, l->diff_id, &b->stop, &turn, err);
+
+        if (r < 0)
+                return r;
+        r = bring_layer(b, l, err);
+        if (r == -EAGAIN) {
+                nxc_error_reset(err);
+                nxc_layer_chain_release(TAKE_PTR(l->held));
+                r = bring_layer(b, l, err);
+        }
+        nxc_layerfs_end_turn(b->ctx->layers, &turn);
+        return r;
+}
+
+/* --- all of them --- */
 
 static void remember_error(struct nxc_layer_batch *b, const struct nxc_error *e)
 {
@@ -133,11 +266,13 @@ static void *work(void *arg)
         while (!atomic_load(&b->stop)) {
                 size_t i = atomic_fetch_add(&b->next, 1);
                 struct nxc_error e = { 0 };
+                struct layer *l;
 
                 if (i >= b->n)
                         break;
-                if (take_layer(b, &b->layers[i], &e) < 0) {
-                        nxc_error_wrap(&e, "layer %zu, '%s'", i + 1, b->layers[i].desc->digest.text);
+                l = &b->layers[i];
+                if (take_layer(b, l, &e) < 0) {
+                        nxc_error_wrap(&e, "layer %zu, '%s'", l->number, l->desc->digest.text);
                         remember_error(b, &e);
                 }
         }
@@ -172,8 +307,16 @@ static int add_layer(
                 return nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0,
                         "layer '%s' is named twice, with another diff_id or size", desc->digest.text);
         }
-        b->layers[b->n++] = (struct layer){ .desc = desc, .diff_id = diff_id };
+        b->layers[b->n++] = (struct layer){ .desc = desc, .diff_id = diff_id, .number = i + 1 };
         return 0;
+}
+
+/* The largest first: begun last, it would be worked on alone in the end. */
+static int by_size(const void *a, const void *b)
+{
+        const struct layer *x = a, *y = b;
+
+        return x->desc->size > y->desc->size ? -1 : x->desc->size < y->desc->size;
 }
 
 static int batch_new(struct nxc_engine_ctx *ctx, const struct nxc_image *image, struct nxc_layer_batch **ret,
@@ -186,7 +329,6 @@ static int batch_new(struct nxc_engine_ctx *ctx, const struct nxc_image *image, 
                 return nxc_oom(err);
         pthread_mutex_init(&b->mutex, NULL);
         b->ctx = ctx;
-        b->limits.stop = &b->stop;
         b->layers = calloc(image->manifest.n_layers + 1, sizeof(*b->layers));
         if (!b->layers)
                 r = nxc_oom(err);
@@ -196,16 +338,8 @@ static int batch_new(struct nxc_engine_ctx *ctx, const struct nxc_image *image, 
                 nxc_layers_free(b);
                 return r;
         }
+        qsort(b->layers, b->n, sizeof(b->layers[0]), by_size);
         *ret = b;
-        return 0;
-}
-
-static int list_known(struct nxc_layer_batch *b, struct nxc_error *err)
-{
-        for (size_t i = 0; i < b->n; i++) {
-                if (nxc_layerfs_has(b->ctx->layers, b->layers[i].diff_id))
-                        return nxc_image_list(b->ctx->images, &b->known, &b->n_known, err);
-        }
         return 0;
 }
 
@@ -220,16 +354,12 @@ int nxc_layers_fetch(struct nxc_engine_ctx *ctx, struct nxc_source *src, struct 
         b->source = src;
         b->intake = in;
         nxc_layerfs_sweep(ctx->layers, NULL); /* what cannot be removed now may be later */
-        r = list_known(b, err);
-        if (r == 0) {
-                run(b);
-                if (nxc_error_is_set(&b->error)) {
-                        r = -b->error.errnum;
-                        if (err && !nxc_error_is_set(err))
-                                *err = b->error;
-                }
-        }
-        if (r < 0) {
+        run(b);
+        if (nxc_error_is_set(&b->error)) {
+                r = -b->error.errnum;
+                if (err && !nxc_error_is_set(err))
+                        *err = b->error;
+                nxc_layers_take_back(b);
                 nxc_layers_free(b);
                 return r;
         }
@@ -237,26 +367,12 @@ int nxc_layers_fetch(struct nxc_engine_ctx *ctx, struct nxc_source *src, struct 
         return 0;
 }
 
-int nxc_layers_commit(struct nxc_layer_batch *b, struct nxc_error *err)
-{
-        int r = 0;
-
-        for (size_t i = 0; r == 0 && i < b->n; i++) {
-                struct layer *l = &b->layers[i];
-
-                if (!l->staged)
-                        continue;
-                r = nxc_staged_layer_commit(TAKE_PTR(l->staged), err);
-                l->committed = r == 0;
-        }
-        return r;
-}
-
 void nxc_layers_take_back(struct nxc_layer_batch *b)
 {
         for (size_t i = 0; i < b->n; i++) {
                 struct nxc_error e = { 0 };
 
+                nxc_layer_chain_release(TAKE_PTR(b->layers[i].held));
                 if (b->layers[i].committed &&
                         nxc_layerfs_remove(b->ctx->layers, b->layers[i].diff_id, &e) < 0)
                         nxc_debug("take back layer: %s, ignoring",
@@ -269,13 +385,8 @@ void nxc_layers_free(struct nxc_layer_batch *b)
 {
         if (!b)
                 return;
-        for (size_t i = 0; i < b->n; i++) {
-                nxc_staged_layer_abandon(b->layers[i].staged);
+        for (size_t i = 0; i < b->n; i++)
                 nxc_layer_chain_release(b->layers[i].held);
-        }
-        for (size_t i = 0; i < b->n_known; i++)
-                nxc_image_free(b->known[i]);
-        free(b->known);
         free(b->layers);
         pthread_mutex_destroy(&b->mutex);
         free(b);

@@ -22,6 +22,7 @@ struct pull {
         char *name;              /* canonical */
         struct nxc_image *local; /* what the store has under that name */
         int lock_fd;
+        char lock_path[48];
         struct nxc_registry *registry;
 };
 
@@ -109,26 +110,24 @@ static int not_found(struct pull *p, struct nxc_error *err)
         return r;
 }
 
-/* One lock file per reference, under the digest of its name. They stay: whoever waits for one has it open.
- */
+/* One lock per reference, under the digest of its name. */
 static int lock_reference(struct pull *p, struct nxc_error *err)
 {
+        char *path = p->lock_path;
         struct nxc_digest d;
-        char path[16 + NXC_DIGEST_MAX];
         int r = nxc_hash_buffer("sha256", p->name, strlen(p->name), &d, err);
 
         if (r < 0)
                 return r;
         if (mkdirat(p->ctx->store_fd, "locks", 0700) < 0 && errno != EEXIST)
                 return nxc_fail(err, errno, "create 'locks' in the store");
-        snprintf(path, sizeof(path), "locks/pull-%.32s", nxc_digest_hex(&d));
-        r = nxc_lock_at(p->ctx->store_fd, path, NXC_LOCK_EXCLUSIVE, 0, &p->lock_fd, NULL);
-        if (r != -EBUSY)
-                return r == 0 ? 0
-                              : nxc_lock_at(
-                                        p->ctx->store_fd, path, NXC_LOCK_EXCLUSIVE, -1, &p->lock_fd, err);
-        nxc_info("another process is pulling %s: waiting for it", p->name);
-        return nxc_lock_at(p->ctx->store_fd, path, NXC_LOCK_EXCLUSIVE, -1, &p->lock_fd, err);
+        snprintf(path, sizeof(p->lock_path), "locks/pull-%.32s", nxc_digest_hex(&d));
+        r = nxc_lock_passing_at(p->ctx->store_fd, path, 0, &p->lock_fd, NULL);
+        if (r == 0)
+                return 0;
+        if (r == -EBUSY)
+                nxc_info("another process is pulling %s: waiting for it", p->name);
+        return nxc_lock_passing_at(p->ctx->store_fd, path, -1, &p->lock_fd, err);
 }
 
 static bool is_this_image(const struct nxc_image *image, const struct nxc_digest *digest)
@@ -256,7 +255,7 @@ int nxc_engine_pull(struct nxc_engine_ctx *ctx, const struct nxc_pull_opts *opts
 
         nxc_image_free(p.local);
         nxc_registry_close(p.registry);
-        nxc_closep(&p.lock_fd);
+        nxc_unlock_passing(ctx->store_fd, p.lock_path, &p.lock_fd);
         free(p.name);
         return r;
 }

@@ -132,7 +132,7 @@ static int find_manifest(void *arg, struct nxc_document *ret, struct nxc_error *
         return 0;
 }
 
-static int fetch_config(struct taking *k, const struct nxc_descriptor *desc, struct nxc_error *err)
+static int try_config(struct taking *k, const struct nxc_descriptor *desc, struct nxc_error *err)
 {
         struct nxc_blob_writer *w = NULL;
         int r = nxc_blob_writer_open(k->t->intake, desc, &w, err);
@@ -153,6 +153,16 @@ static int fetch_config(struct taking *k, const struct nxc_descriptor *desc, str
         if (r == 0)
                 nxc_report(k->ctx, NXC_PROGRESS_DONE, "config", desc, desc->size);
         return r;
+}
+
+static int fetch_config(struct taking *k, const struct nxc_descriptor *desc, struct nxc_error *err)
+{
+        int r = try_config(k, desc, err);
+
+        if (r != -EAGAIN)
+                return r;
+        nxc_error_reset(err);
+        return try_config(k, desc, err);
 }
 
 static int read_config(
@@ -212,8 +222,6 @@ static int commit(struct taking *k, struct nxc_image *image, struct nxc_error *e
         }
         image->index_digest = k->index_digest;
         r = nxc_intake_sync(k->t->intake, err);
-        if (r == 0)
-                r = nxc_layers_commit(k->layers, err);
         if (r == 0)
                 r = nxc_intake_commit(
                         k->t->intake, &k->manifest, &k->index_digest, &image->id, k->t->name, err);

@@ -170,18 +170,33 @@ static void sweep_temporary(struct nxc_image_store *s)
         }
 }
 
-/* A staging area is locked by its owner for as long as that lives. */
-static int sweep_one(struct nxc_image_store *s, const char *name, struct nxc_error *err)
+static int sweep_one(void *arg, const char *name, int fd, bool is_dead, struct nxc_error *err)
 {
-        _cleanup_close_ int fd = openat(s->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct nxc_image_store *s = arg;
 
-        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        if (!is_dead)
                 return 0;
         nxc_debug("image store: removing '%s', whose owner is gone", name);
         return nxc_remove_tree_at(s->dir_fd, name, err);
 }
 
+/* A staging area is locked by its owner for as long as that lives. */
+static int visit_staging(
+        struct nxc_image_store *s, const char *name, nxc_staging_fn fn, void *arg, struct nxc_error *err)
+{
+        _cleanup_close_ int fd = openat(s->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return 0;
+        return fn(arg, name, fd, flock(fd, LOCK_EX | LOCK_NB) == 0, err);
+}
+
 int nxc_image_sweep_staging(struct nxc_image_store *s, struct nxc_error *err)
+{
+        return nxc_image_each_staging(s, sweep_one, s, err);
+}
+
+int nxc_image_each_staging(struct nxc_image_store *s, nxc_staging_fn fn, void *arg, struct nxc_error *err)
 {
         _cleanup_closedir_ DIR *dir = NULL;
         struct dirent *de;
@@ -195,7 +210,7 @@ int nxc_image_sweep_staging(struct nxc_image_store *s, struct nxc_error *err)
                 return nxc_fail(err, errno, "read the image store");
         while (r == 0 && (de = readdir(dir))) {
                 if (nxc_starts_with(de->d_name, NXC_STAGING_PREFIX))
-                        r = sweep_one(s, de->d_name, err);
+                        r = visit_staging(s, de->d_name, fn, arg, err);
         }
         return r;
 }

@@ -2,9 +2,11 @@
  *
  * Theory of operation. The staging area holds one file per blob, named by its digest; a blob being written
  * has a number for a name until its digest was computed and found right. A blob that the store has already
- * is hard-linked into the staging area: whoever collects the store meanwhile takes only the other link.
- * Commit moves the files of the image (what was asked for by descriptor) to blobs/ and the rest of the area
- * is removed with it. */
+ * is hard-linked into the staging area: whoever collects the store meanwhile takes only the other link. So
+ * is one that another process has got whole and not published yet. A blob of known digest is written under
+ * that name with PART_SUFFIX; what a killed process has left of them, whole or not, the next intake takes
+ * over into its own area, checks, and goes on with. Commit moves the files of the image (what was asked for
+ * by descriptor) to blobs/ and the rest of the area is removed with it. */
 #include "image/intake.h"
 
 #include "core/cleanup.h"
@@ -23,6 +25,9 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#define PART_SUFFIX ".part"
+#define PART_NAME_MAX (NXC_DIGEST_MAX + 8)
+#define READ_CHUNK (256u << 10)
 #define WRITEBACK_CHUNK (8u << 20) /* the disk starts on a big blob while the rest of it is on its way */
 
 struct staged_blob {
@@ -50,8 +55,9 @@ struct nxc_blob_writer {
         const char *algorithm;
         struct nxc_digest want; /* "" : not known */
         uint64_t want_size, size, flushed;
+        uint64_t salvaged; /* bytes that were there already */
         int fd;
-        char temp[32];
+        char temp[PART_NAME_MAX];
 };
 
 int nxc_image_blob_drop(struct nxc_image_store *s, const struct nxc_digest *digest, struct nxc_error *err)
@@ -90,6 +96,44 @@ static int make_staging(struct nxc_intake *in, bool *ret_again)
         return -EAGAIN;
 }
 
+/* The name of a blob, whole or in part. */
+static bool is_blob_name(const char *name, char part[static PART_NAME_MAX])
+{
+        size_t n = strlen(name);
+
+        if (n + sizeof(PART_SUFFIX) > PART_NAME_MAX)
+                return false;
+        if (nxc_ends_with(name, PART_SUFFIX))
+                n -= strlen(PART_SUFFIX);
+        snprintf(part, PART_NAME_MAX, "%.*s", (int)n, name);
+        if (!nxc_digest_is_valid(part))
+                return false;
+        strcat(part, PART_SUFFIX);
+        return true;
+}
+
+/* Takes over what a dead process had of blobs, and removes the rest. */
+static int adopt(void *arg, const char *name, int dead_fd, bool is_dead, struct nxc_error *err)
+{
+        struct nxc_intake *in = arg;
+        int fd = is_dead ? openat(dead_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *de;
+
+        while (dir && (de = readdir(dir))) {
+                char part[PART_NAME_MAX];
+                struct stat st;
+
+                /* One that has another name is in the store, or in another area. */
+                if (is_blob_name(de->d_name, part) &&
+                        fstatat(dead_fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+                        st.st_nlink == 1 &&
+                        renameat2(dead_fd, de->d_name, in->dir_fd, part, RENAME_NOREPLACE) == 0)
+                        nxc_debug("image store: going on with '%s', which '%s' left", part, name);
+        }
+        return is_dead ? nxc_remove_tree_at(in->store->dir_fd, name, err) : 0;
+}
+
 int nxc_intake_begin(struct nxc_image_store *s, struct nxc_intake **ret, struct nxc_error *err)
 {
         struct nxc_intake *in;
@@ -98,7 +142,6 @@ int nxc_intake_begin(struct nxc_image_store *s, struct nxc_intake **ret, struct 
 
         if (s->dir_fd < 0)
                 return nxc_fail(err, ENOENT, "open the image store for writing");
-        nxc_image_sweep_staging(s, NULL); /* what cannot be removed now may be later */
         in = calloc(1, sizeof(*in));
         if (!in)
                 return nxc_oom(err);
@@ -113,6 +156,7 @@ int nxc_intake_begin(struct nxc_image_store *s, struct nxc_intake **ret, struct 
                 return nxc_fail(err, -r, "create a staging area in the image store");
         }
         pthread_mutex_init(&in->mutex, NULL);
+        nxc_image_each_staging(s, adopt, in, NULL); /* what cannot be removed now may be later */
         *ret = in;
         return 0;
 }
@@ -217,9 +261,86 @@ static int link_from_store(struct nxc_intake *in, const struct nxc_descriptor *d
         return remember(in, &desc->digest, desc->size, true);
 }
 
-static int writer_new(struct nxc_intake *in, const char *algorithm, uint64_t size,
-        struct nxc_blob_writer **ret, struct nxc_error *err)
+struct lookup {
+        struct nxc_intake *in;
+        const struct nxc_descriptor *desc;
+        bool found;
+};
+
+static int link_one(void *arg, const char *name, int fd, bool is_dead, struct nxc_error *err)
 {
+        struct lookup *l = arg;
+        struct stat st;
+
+        if (l->found || is_dead || fstatat(fd, l->desc->digest.text, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                !S_ISREG(st.st_mode) || (uint64_t)st.st_size != l->desc->size)
+                return 0;
+        l->found = linkat(fd, l->desc->digest.text, l->in->dir_fd, l->desc->digest.text, 0) == 0;
+        return 0;
+}
+
+/* Of another process, which has it whole and checked, and has not published it yet. */
+static int link_from_others(struct nxc_intake *in, const struct nxc_descriptor *desc, bool *ret_there)
+{
+        struct lookup l = { in, desc, false };
+
+        nxc_image_each_staging(in->store, link_one, &l, NULL);
+        *ret_there = l.found;
+        return l.found ? remember(in, &desc->digest, desc->size, true) : 0;
+}
+
+/* Of what is there already the digest is computed again. */
+static int salvage(struct nxc_blob_writer *w)
+{
+        _cleanup_free_ uint8_t *buf = malloc(READ_CHUNK);
+        ssize_t n = 1;
+
+        if (!buf)
+                return -ENOMEM;
+        while (w->size < w->want_size && (n = pread(w->fd, buf, READ_CHUNK, (off_t)w->size)) > 0) {
+                if ((uint64_t)n > w->want_size - w->size)
+                        n = (ssize_t)(w->want_size - w->size);
+                nxc_hash_update(w->hash, buf, (size_t)n);
+                w->size += (uint64_t)n;
+        }
+        if (n < 0)
+                return -errno;
+        w->salvaged = w->flushed = w->size;
+        if (ftruncate(w->fd, (off_t)w->size) < 0 || lseek(w->fd, (off_t)w->size, SEEK_SET) < 0)
+                return -errno;
+        return 0;
+}
+
+/* Under the name that a killed process would have used for the same blob; another writer may have it, in
+ * this process. */
+static int open_part(struct nxc_blob_writer *w)
+{
+        int r;
+
+        snprintf(w->temp, sizeof(w->temp), "%s" PART_SUFFIX, w->want.text);
+        w->fd = openat(w->in->dir_fd, w->temp, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (w->fd < 0)
+                return -errno;
+        r = flock(w->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : salvage(w);
+        if (r < 0)
+                nxc_closep(&w->fd);
+        return r;
+}
+
+static int open_numbered(struct nxc_blob_writer *w)
+{
+        pthread_mutex_lock(&w->in->mutex);
+        snprintf(w->temp, sizeof(w->temp), "%u", w->in->counter++);
+        pthread_mutex_unlock(&w->in->mutex);
+        w->fd = openat(w->in->dir_fd, w->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        return w->fd < 0 ? -errno : 0;
+}
+
+/* want: NULL, or its digest. */
+static int writer_new(struct nxc_intake *in, const char *algorithm, uint64_t size,
+        const struct nxc_digest *want, struct nxc_blob_writer **ret, struct nxc_error *err)
+{
+        int r = -EWOULDBLOCK;
         struct nxc_blob_writer *w = calloc(1, sizeof(*w));
 
         if (!w)
@@ -233,16 +354,16 @@ static int writer_new(struct nxc_intake *in, const char *algorithm, uint64_t siz
                 free(w);
                 return nxc_oom(err);
         }
-        pthread_mutex_lock(&in->mutex);
-        snprintf(w->temp, sizeof(w->temp), "%u", in->counter++);
-        pthread_mutex_unlock(&in->mutex);
-        w->fd = openat(in->dir_fd, w->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (w->fd < 0) {
-                int r = nxc_fail(err, errno, "create a blob in the image store");
-
+        if (want) {
+                w->want = *want;
+                r = open_part(w);
+        }
+        if (r == -EWOULDBLOCK)
+                r = open_numbered(w);
+        if (r < 0) {
                 nxc_hash_free(w->hash);
                 free(w);
-                return r;
+                return nxc_fail(err, -r, "create a blob in the image store");
         }
         *ret = w;
         return 0;
@@ -259,6 +380,10 @@ int nxc_blob_writer_open(struct nxc_intake *in, const struct nxc_descriptor *des
                 return r;
         if (!there) {
                 r = link_from_store(in, desc, &there);
+                if (r == 0 && !there)
+                        r = link_from_others(in, desc, &there);
+                if (r == 0 && !there) /* it may have been published between the two */
+                        r = link_from_store(in, desc, &there);
                 if (r < 0)
                         return nxc_fail(err, -r, "stage blob '%s'", desc->digest.text);
         }
@@ -267,21 +392,23 @@ int nxc_blob_writer_open(struct nxc_intake *in, const struct nxc_descriptor *des
                 return 0;
         }
         snprintf(algorithm, sizeof(algorithm), "%.6s", desc->digest.text);
-        r = writer_new(in, algorithm, desc->size, ret, err);
-        if (r == 0)
-                (*ret)->want = desc->digest;
-        return r;
+        return writer_new(in, algorithm, desc->size, &desc->digest, ret, err);
 }
 
 int nxc_blob_writer_open_unnamed(struct nxc_intake *in, const char *algorithm, uint64_t max_size,
         struct nxc_blob_writer **ret, struct nxc_error *err)
 {
-        return writer_new(in, algorithm, max_size, ret, err);
+        return writer_new(in, algorithm, max_size, NULL, ret, err);
 }
 
 static const char *writer_name(const struct nxc_blob_writer *w)
 {
         return w->want.text[0] ? w->want.text : "an archive's entry";
+}
+
+int nxc_blob_writer_fd(const struct nxc_blob_writer *w)
+{
+        return w->fd;
 }
 
 int nxc_blob_writer_write(struct nxc_blob_writer *w, const void *data, size_t len, struct nxc_error *err)
@@ -320,7 +447,7 @@ int nxc_blob_writer_rewind(struct nxc_blob_writer *w, struct nxc_error *err)
         }
         nxc_hash_free(w->hash);
         w->hash = hash;
-        w->size = w->flushed = 0;
+        w->size = w->flushed = w->salvaged = 0;
         return 0;
 }
 
@@ -362,8 +489,8 @@ int nxc_blob_writer_close(struct nxc_blob_writer *w, struct nxc_error *err)
         if (r == 0) {
                 nxc_hash_finish(w->hash, &got);
                 if (!nxc_digest_equal(&got, &w->want))
-                        r = nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "blob '%s' has digest '%s'",
-                                w->want.text, got.text);
+                        r = nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, w->salvaged ? EAGAIN : 0,
+                                "blob '%s' has digest '%s'", w->want.text, got.text);
         }
         if (r == 0)
                 r = writer_settle(w, &w->want, err);
@@ -393,7 +520,9 @@ int nxc_intake_add_blob(struct nxc_intake *in, const struct nxc_descriptor *desc
 
         if (r < 0 || !w)
                 return r;
-        r = nxc_blob_writer_write(w, data, len, err);
+        r = nxc_blob_writer_rewind(w, err);
+        if (r == 0)
+                r = nxc_blob_writer_write(w, data, len, err);
         if (r < 0) {
                 nxc_blob_writer_discard(w);
                 return r;

@@ -28,12 +28,15 @@ int nxc_blob_writer_open(struct nxc_intake *in, const struct nxc_descriptor *des
  * staged, but part of the image only when nxc_blob_writer_open asks for it later. */
 int nxc_blob_writer_open_unnamed(struct nxc_intake *in, const char *algorithm, uint64_t max_size,
         struct nxc_blob_writer **ret, struct nxc_error *err);
+/* The file being written, to read from what is there already (nxc_blob_writer_size) with pread. Borrowed. */
+int nxc_blob_writer_fd(const struct nxc_blob_writer *w);
 int nxc_blob_writer_write(struct nxc_blob_writer *w, const void *data, size_t len, struct nxc_error *err);
 /* Drops what was written so far (a retry that starts over). */
 int nxc_blob_writer_rewind(struct nxc_blob_writer *w, struct nxc_error *err);
 uint64_t nxc_blob_writer_size(
         const struct nxc_blob_writer *w); /* bytes so far: where a Range request goes on */
-/* Compares digest and size (InvalidImage). Frees w, also on failure. */
+/* Compares digest and size (InvalidImage). Frees w, also on failure. -EAGAIN, InvalidImage as well: what a
+ * killed process had left of it was wrong, and is gone; another try begins at the start. */
 int nxc_blob_writer_close(struct nxc_blob_writer *w, struct nxc_error *err);
 /* The same for one without a name; ret gets digest and size. */
 int nxc_blob_writer_close_unnamed(

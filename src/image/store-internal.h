@@ -75,3 +75,7 @@ int nxc_image_read_document(struct nxc_image_store *s, const struct nxc_digest *
 
 /* Takes away the staging areas of processes that are gone. */
 int nxc_image_sweep_staging(struct nxc_image_store *s, struct nxc_error *err);
+/* Calls fn for every staging area: its directory, and whether its owner is gone; then it is locked until fn
+ * returns. */
+typedef int (*nxc_staging_fn)(void *arg, const char *name, int fd, bool is_dead, struct nxc_error *err);
+int nxc_image_each_staging(struct nxc_image_store *s, nxc_staging_fn fn, void *arg, struct nxc_error *err);

@@ -249,13 +249,12 @@ static int init_copy(struct apply *a)
         return 0;
 }
 
-int nxc_layer_apply(
-        int layer_fd, int image_fd, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err)
+int nxc_layer_apply(int layer_fd, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err)
 {
         struct apply a = {
                 .opts = opts,
                 .to_fd = to_fd,
-                .copy.image_fd = image_fd,
+                .copy.image_fd = opts->image_fd,
                 .opaque = nxc_overlay_uses_userxattr() ? "user.overlay.opaque" : "trusted.overlay.opaque",
                 .err = err,
         };

@@ -365,8 +365,10 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
         if (!lowers)
                 return nxc_oom(err);
         if (upper_fd < 0 && is_plain(chain)) {
-                if (nxc_layer_chain_mount_lower(chain))
-                        return nxc_mount_clone(chain->lower_fd, true, ret_mount_fd, err);
+                if (nxc_layer_chain_mount_lower(chain)) {
+                        *ret_mount_fd = TAKE_FD(chain->lower_fd);
+                        return 0;
+                }
                 if (!chain->layers[0].image && chain->n == 1)
                         return nxc_mount_clone(chain->layers[0].fd, true, ret_mount_fd, err);
         }
@@ -395,6 +397,7 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
 static int clone_layers(const struct nxc_layer_chain *chain, int to_fd, const struct nxc_flatten_opts *opts,
         struct nxc_error *err)
 {
+        struct nxc_flatten_opts with_image = *opts;
         int r = 0;
 
         for (size_t i = chain->bottom; r == 0 && i < chain->n; i++) {
@@ -405,9 +408,9 @@ static int clone_layers(const struct nxc_layer_chain *chain, int to_fd, const st
                         continue;
                 if (l->image)
                         r = nxc_mount_erofs(l->fd, NULL, 0, &mount_fd, err);
+                with_image.image_fd = l->image ? l->fd : 0;
                 if (r == 0)
-                        r = l->image ? nxc_layer_apply(mount_fd, l->fd, to_fd, opts, err)
-                                     : nxc_layer_apply(l->fd, 0, to_fd, opts, err);
+                        r = nxc_layer_apply(l->image ? mount_fd : l->fd, to_fd, &with_image, err);
         }
         return r;
 }
@@ -421,7 +424,7 @@ static int copy_layers(
         int r = lowers ? collect_lowers(chain, lowers, err) : nxc_oom(err);
 
         for (size_t i = lowers ? lowers->n : 0; r == 0 && i-- > 0;)
-                r = nxc_layer_apply(lowers->fds[i], 0, to_fd, opts, err);
+                r = nxc_layer_apply(lowers->fds[i], to_fd, opts, err);
         return r;
 }
 
@@ -437,7 +440,7 @@ int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_
         if (r < 0)
                 return nxc_error_wrap(err, "copy the layers of the image");
         if (upper_fd >= 0)
-                return nxc_layer_apply(upper_fd, 0, to_fd, opts, err);
+                return nxc_layer_apply(upper_fd, to_fd, opts, err);
         if (shift_owner(opts->ids, &uid, &gid) < 0 || fchown(to_fd, uid, gid) < 0 ||
                 fchmod(to_fd, chain->root->mode & 07777) < 0)
                 return nxc_fail(err, errno, "give the copied root the owner and mode of '/'");

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "oci/manifest.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,11 +25,13 @@
 #define NXC_PLAIN_BLOCK (1024 * 1024)
 
 struct nxc_plain;
+struct nxc_blob_feed; /* layerfs/intake.h */
 
-/* Reads blob_fd with pread from 0 to its end; borrows it. The first bytes have to agree with compression:
- * InvalidImage. algorithm: of the digest ("sha256"). max_bytes 0: the default. */
-int nxc_plain_open(int blob_fd, enum nxc_compression compression, const char *algorithm, uint64_t max_bytes,
-        struct nxc_plain **ret, struct nxc_error *err);
+/* Reads blob_fd with pread from 0 to its end; borrows it. feed: of one that is still being written, or NULL.
+ * The first bytes have to agree with compression: InvalidImage. algorithm: of the digest ("sha256").
+ * max_bytes 0: the default. */
+int nxc_plain_open(int blob_fd, const struct nxc_blob_feed *feed, enum nxc_compression compression,
+        const char *algorithm, uint64_t max_bytes, struct nxc_plain **ret, struct nxc_error *err);
 /* The next block into buf (NXC_PLAIN_BLOCK), full but for the last one. Returns its length, 0 at the end
  * (which came only if the compressed data was whole), or -errno. Damaged or truncated data, and more than
  * the limits: InvalidImage. */
@@ -37,6 +40,9 @@ ssize_t nxc_plain_read(struct nxc_plain *p, void *buf, struct nxc_error *err);
 void nxc_plain_finish(struct nxc_plain *p, struct nxc_digest *ret_diff_id, uint64_t *ret_bytes);
 void nxc_plain_close(struct nxc_plain *p); /* NULL is fine */
 
+/* Whether the first bytes agree with compression. */
+bool nxc_plain_begins_as(int blob_fd, enum nxc_compression compression);
+
 /* All of the above: only the digest. */
-int nxc_plain_digest(int blob_fd, enum nxc_compression compression, const char *algorithm,
-        uint64_t max_bytes, struct nxc_digest *ret, struct nxc_error *err);
+int nxc_plain_digest(int blob_fd, const struct nxc_blob_feed *feed, enum nxc_compression compression,
+        const char *algorithm, uint64_t max_bytes, struct nxc_digest *ret, struct nxc_error *err);

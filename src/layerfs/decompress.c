@@ -8,9 +8,11 @@
 
 #include "core/cleanup.h"
 #include "core/hash.h"
+#include "layerfs/intake.h"
 
 #include <isa-l/igzip_lib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #define IN_SIZE (256 * 1024) /* larger reads gain nothing */
@@ -28,6 +30,7 @@ struct decoder {
 struct nxc_plain {
         const struct decoder *decoder;
         int fd;
+        const struct nxc_blob_feed *feed; /* or NULL */
         uint64_t read_bytes, plain_bytes, max_bytes;
         bool eof, in_frame, pending; /* pending: the decoder may hold output that did not fit */
         struct nxc_hash *hash;
@@ -167,15 +170,31 @@ static const struct decoder decoders[] = {
 
 /* --- the stream --- */
 
+/* What is not there yet is waited for; a blob that began anew may for a moment be shorter than it was. */
+static ssize_t read_blob(struct nxc_plain *p)
+{
+        for (;;) {
+                int more = p->feed ? p->feed->wait(p->feed->arg, p->read_bytes) : 1;
+                ssize_t n = more <= 0 ? more : pread(p->fd, p->in, IN_SIZE, (off_t)p->read_bytes);
+
+                if (n < 0 && more > 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return more > 0 ? -errno : n;
+                if (n > 0 || !p->feed || more == 0)
+                        return n;
+                usleep(1000);
+        }
+}
+
 static int fill(struct nxc_plain *p, struct nxc_error *err)
 {
-        ssize_t n;
+        ssize_t n = read_blob(p);
 
-        do
-                n = pread(p->fd, p->in, IN_SIZE, (off_t)p->read_bytes);
-        while (n < 0 && errno == EINTR);
+        if (n == -ECANCELED)
+                return nxc_fail_kind(err, NXC_ERR_INTERRUPTED, ECANCELED, "read a layer blob");
         if (n < 0)
-                return nxc_fail(err, errno, "read a layer blob");
+                return nxc_fail(err, (int)-n, "read a layer blob");
         p->in_pos = 0;
         p->in_len = (size_t)n;
         p->read_bytes += (uint64_t)n;
@@ -193,6 +212,14 @@ static enum nxc_compression detect(const uint8_t *b, size_t n)
                 b[3] == 0x18) /* a skippable frame */
                 return NXC_COMPRESSION_ZSTD;
         return NXC_COMPRESSION_NONE;
+}
+
+bool nxc_plain_begins_as(int blob_fd, enum nxc_compression compression)
+{
+        uint8_t bytes[4];
+        ssize_t n = pread(blob_fd, bytes, sizeof(bytes), 0);
+
+        return n > 0 && detect(bytes, (size_t)n) == compression;
 }
 
 static int check_magic(struct nxc_plain *p, struct nxc_error *err)
@@ -213,8 +240,8 @@ static int check_magic(struct nxc_plain *p, struct nxc_error *err)
         return 0;
 }
 
-int nxc_plain_open(int blob_fd, enum nxc_compression compression, const char *algorithm, uint64_t max_bytes,
-        struct nxc_plain **ret, struct nxc_error *err)
+int nxc_plain_open(int blob_fd, const struct nxc_blob_feed *feed, enum nxc_compression compression,
+        const char *algorithm, uint64_t max_bytes, struct nxc_plain **ret, struct nxc_error *err)
 {
         struct nxc_plain *p = calloc(1, sizeof(*p));
         int r;
@@ -223,6 +250,7 @@ int nxc_plain_open(int blob_fd, enum nxc_compression compression, const char *al
                 return nxc_oom(err);
         p->decoder = &decoders[compression];
         p->fd = blob_fd;
+        p->feed = feed;
         p->max_bytes = max_bytes ? max_bytes : NXC_PLAIN_MAX_BYTES;
         p->hash = nxc_hash_new(algorithm);
         p->in = malloc(IN_SIZE);
@@ -301,8 +329,8 @@ void nxc_plain_close(struct nxc_plain *p)
         free(p);
 }
 
-int nxc_plain_digest(int blob_fd, enum nxc_compression compression, const char *algorithm,
-        uint64_t max_bytes, struct nxc_digest *ret, struct nxc_error *err)
+int nxc_plain_digest(int blob_fd, const struct nxc_blob_feed *feed, enum nxc_compression compression,
+        const char *algorithm, uint64_t max_bytes, struct nxc_digest *ret, struct nxc_error *err)
 {
         _cleanup_free_ void *block = malloc(NXC_PLAIN_BLOCK);
         struct nxc_plain *p;
@@ -311,7 +339,7 @@ int nxc_plain_digest(int blob_fd, enum nxc_compression compression, const char *
 
         if (!block)
                 return nxc_oom(err);
-        n = nxc_plain_open(blob_fd, compression, algorithm, max_bytes, &p, err);
+        n = nxc_plain_open(blob_fd, feed, compression, algorithm, max_bytes, &p, err);
         if (n < 0)
                 return (int)n;
         do

@@ -25,7 +25,7 @@ static int uuid_of(const struct nxc_digest *diff_ids, size_t n, uint8_t ret[16],
                 nxc_hash_update(hash, diff_ids[i].text, strlen(diff_ids[i].text) + 1);
         nxc_hash_finish(hash, &digest);
         nxc_hash_free(hash);
-        nxc_digest_uuid(&digest, ret);
+        nxc_digest_bytes(&digest, ret, 16);
         return 0;
 }
 

@@ -2,6 +2,7 @@
  * directory (untar.c) with meta.json:
  *
  *   diffId       "sha256:..."
+ *   blob         the digest of the blob that it was made of
  *   plainBytes   of the tar stream
  *   entries      of the tar; paths: of the tree
  *   diskBytes    what it takes, each inode once
@@ -12,6 +13,7 @@
 #include "core/cleanup.h"
 #include "core/fs.h"
 #include "core/json.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "core/publish.h"
 #include "core/str.h"
@@ -41,7 +43,8 @@ struct nxc_staged_layer {
 struct intake {
         struct nxc_plain *plain;
         struct nxc_pump *pump;
-        const atomic_bool *stop; /* or NULL */
+        const atomic_bool *stop;       /* or NULL */
+        const struct nxc_digest *blob; /* or NULL */
         struct nxc_content_index content;
         struct nxc_tar_result tar;
         struct nxc_treehash tree;
@@ -66,7 +69,8 @@ static int compare_diff_id(
 int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struct nxc_intake_limits *limits,
         struct nxc_digest *ret, struct nxc_error *err)
 {
-        return nxc_plain_digest(blob_fd, compression, "sha256", limits ? limits->max_bytes : 0, ret, err);
+        return nxc_plain_digest(
+                blob_fd, NULL, compression, "sha256", limits ? limits->max_bytes : 0, ret, err);
 }
 
 static ssize_t next_block(void *arg, const void **ret, struct nxc_error *err)
@@ -96,8 +100,9 @@ static int mark(int fd, const char *name, bool wanted, struct nxc_error *err)
 
 static int write_record(struct nxc_staged_layer *s, const struct intake *in, struct nxc_error *err)
 {
-        _cleanup_json_ json_t *meta = json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "diffId", s->diff_id.text,
-                "plainBytes", (json_int_t)in->plain_bytes, "entries", (json_int_t)in->tar.entries, "paths",
+        _cleanup_json_ json_t *meta = json_pack("{s:s, s:s*, s:I, s:I, s:I, s:I, s:s}", "diffId",
+                s->diff_id.text, "blob", in->blob ? in->blob->text : NULL, "plainBytes",
+                (json_int_t)in->plain_bytes, "entries", (json_int_t)in->tar.entries, "paths",
                 (json_int_t)in->tree.entries, "diskBytes", (json_int_t)in->tree.disk_bytes, "treeDigest",
                 in->tree.digest.text);
         _cleanup_free_ char *text = meta ? nxc_json_format(meta, true) : NULL;
@@ -182,6 +187,7 @@ static void fill_record(struct nxc_layer_record *record, const struct nxc_staged
                 .root_uid = htole32(image->root_uid),
                 .root_gid = htole32(image->root_gid),
         };
+        nxc_layer_pack_blob(in->blob, record->blob);
 }
 
 static int create_image(struct nxc_staged_layer *s, int *ret, struct nxc_error *err)
@@ -205,7 +211,7 @@ static int write_image(struct nxc_erofs_writer *w, struct nxc_staged_layer *s, s
         uint8_t uuid[16];
         int r;
 
-        nxc_digest_uuid(&s->diff_id, uuid); /* the same layer has the same image */
+        nxc_digest_bytes(&s->diff_id, uuid, sizeof(uuid)); /* the same layer has the same image */
         r = nxc_erofs_from_tar(w, &source, &most, uuid, &in->tar, &image, err);
         if (r == 0)
                 r = finish_stream(s, in, err);
@@ -347,7 +353,8 @@ int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compressio
         const struct nxc_digest *diff_id, const struct nxc_intake_limits *limits,
         struct nxc_staged_layer **ret_staged, struct nxc_error *err)
 {
-        struct intake in = { .stop = limits ? limits->stop : NULL };
+        const struct nxc_blob_feed *feed = limits ? limits->feed : NULL;
+        struct intake in = { .stop = limits ? limits->stop : NULL, .blob = limits ? limits->blob : NULL };
         struct nxc_error local = { NXC_ERR_NONE };
         struct nxc_staged_layer *staged = NULL;
         char algorithm[16];
@@ -356,13 +363,13 @@ int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compressio
         err = err ? err : &local;
         algorithm_of(diff_id, algorithm);
         if (nxc_layerfs_has(lfs, diff_id)) {
-                r = nxc_plain_digest(
-                        blob_fd, compression, algorithm, limits ? limits->max_bytes : 0, &in.digest, err);
+                r = nxc_plain_digest(blob_fd, feed, compression, algorithm, limits ? limits->max_bytes : 0,
+                        &in.digest, err);
                 if (r == 0)
                         r = compare_diff_id(diff_id, &in.digest, err);
         } else {
-                r = nxc_plain_open(
-                        blob_fd, compression, algorithm, limits ? limits->max_bytes : 0, &in.plain, err);
+                r = nxc_plain_open(blob_fd, feed, compression, algorithm, limits ? limits->max_bytes : 0,
+                        &in.plain, err);
                 if (r == 0)
                         r = stage_layer(lfs, diff_id, &in, limits, &staged, err);
         }
@@ -413,4 +420,81 @@ int nxc_staged_layer_commit(struct nxc_staged_layer *staged, struct nxc_error *e
         if (r < 0)
                 return r;
         return fsync(lfs_fd) < 0 ? nxc_fail(err, errno, "flush the store's directory 'layers'") : 0;
+}
+
+/* --- what was made of what --- */
+
+void nxc_layer_pack_blob(const struct nxc_digest *blob, uint8_t ret[32])
+{
+        memset(ret, 0, 32);
+        if (blob && nxc_starts_with(blob->text, "sha256:"))
+                nxc_digest_bytes(blob, ret, 32);
+}
+
+static bool directory_is_made_of(
+        struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, const struct nxc_digest *blob)
+{
+        _cleanup_json_ json_t *meta = NULL;
+        char path[NXC_LAYER_PATH_MAX], name[NXC_DIGEST_MAX];
+
+        nxc_layer_dir_name(diff_id, name);
+        snprintf(path, sizeof(path), "%s/" NXC_LAYER_META, name);
+        return nxc_json_load_at(lfs->fd, path, NXC_LAYER_META_MAX_BYTES, &meta, NULL) == 0 &&
+               nxc_streq(nxc_json_str(meta, "blob"), blob->text);
+}
+
+bool nxc_layerfs_is_made_of(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id,
+        const struct nxc_digest *blob, int blob_fd, enum nxc_compression compression)
+{
+        static const uint8_t unknown[32];
+        struct nxc_layer_record record;
+        _cleanup_close_ int fd = -EBADF;
+        uint8_t packed[32];
+        int r;
+
+        if (!nxc_plain_begins_as(blob_fd, compression))
+                return false;
+        r = nxc_layer_image_open(lfs, diff_id, &fd, NULL);
+        if (r == -ENOENT)
+                return directory_is_made_of(lfs, diff_id, blob);
+        nxc_layer_pack_blob(blob, packed);
+        return r == 0 && nxc_layer_record_read(fd, diff_id, &record, NULL) == 0 &&
+               memcmp(packed, unknown, sizeof(packed)) != 0 &&
+               memcmp(record.blob, packed, sizeof(packed)) == 0;
+}
+
+/* --- turns --- */
+
+#define TURN_POLL_MS 100 /* how often a waiting one looks whether it is to stop */
+
+int nxc_layerfs_take_turn(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, const atomic_bool *stop,
+        struct nxc_layer_turn *ret, struct nxc_error *err)
+{
+        struct nxc_layer_turn turn = { .fd = -EBADF };
+        char name[NXC_DIGEST_MAX];
+        int r = -EBUSY;
+
+        nxc_layer_dir_name(diff_id, name);
+        snprintf(turn.name, sizeof(turn.name), NXC_TURN_PREFIX "%s", name);
+        for (bool first = true; r == -EBUSY; first = false) {
+                struct nxc_error why = { 0 };
+
+                if (stop && atomic_load(stop))
+                        return nxc_fail_kind(err, NXC_ERR_INTERRUPTED, ECANCELED, "wait for a layer");
+                r = nxc_lock_passing_at(lfs->fd, turn.name, first ? 0 : TURN_POLL_MS, &turn.fd, &why);
+                if (r == -EBUSY && first)
+                        nxc_info("another process is making layer %s: waiting for it", diff_id->text);
+                if (r < 0 && r != -EBUSY) {
+                        if (err)
+                                *err = why;
+                        return r;
+                }
+        }
+        *ret = turn;
+        return 0;
+}
+
+void nxc_layerfs_end_turn(struct nxc_layerfs *lfs, struct nxc_layer_turn *turn)
+{
+        nxc_unlock_passing(lfs->fd, turn->name, &turn->fd);
 }

@@ -13,10 +13,19 @@
 
 struct nxc_staged_layer;
 
+/* A blob that is still being written while it is read. wait comes back when more than pos bytes are there
+ * (1), or it is whole and has no more (0), or it never will be whole (-ECANCELED). */
+struct nxc_blob_feed {
+        int (*wait)(void *arg, uint64_t pos);
+        void *arg;
+};
+
 struct nxc_intake_limits {
         uint64_t max_bytes;      /* of the plain tar stream; 0: default */
         uint64_t max_entries;    /* 0: default */
         const atomic_bool *stop; /* NULL, or: when another thread sets it, unpacking ends with Interrupted */
+        const struct nxc_blob_feed *feed; /* NULL: the blob is whole */
+        const struct nxc_digest *blob;    /* of the blob, to be recorded (nxc_layerfs_is_made_of); or NULL */
 };
 
 /* Reads a layer blob from blob_fd (offset 0 to its end; a regular file), unpacks it, and compares the plain
@@ -37,6 +46,21 @@ void nxc_staged_layer_abandon(struct nxc_staged_layer *staged);
  * layer. */
 int nxc_layerfs_index(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_ids, size_t n, struct nxc_error *err);
+
+/* Whether a layer that is there was made of this very blob, and blob_fd begins as compression says: then the
+ * diff_id needs not be computed again. */
+bool nxc_layerfs_is_made_of(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id,
+        const struct nxc_digest *blob, int blob_fd, enum nxc_compression compression);
+
+/* Only one process at a time makes a layer; the others wait for it. -ECANCELED when stop is set meanwhile.
+ */
+struct nxc_layer_turn {
+        int fd; /* negative: not ours */
+        char name[NXC_DIGEST_MAX + 16];
+};
+int nxc_layerfs_take_turn(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, const atomic_bool *stop,
+        struct nxc_layer_turn *ret, struct nxc_error *err);
+void nxc_layerfs_end_turn(struct nxc_layerfs *lfs, struct nxc_layer_turn *turn);
 
 /* Only decompresses and hashes: for verify. */
 int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struct nxc_intake_limits *limits,

@@ -53,8 +53,8 @@ struct nxc_layer_record {
         uint32_t root_mode, root_uid, root_gid;
         uint32_t n_layers;   /* of an index: how many struct nxc_index_layer lie before the record */
         uint64_t layers_crc; /* CRC-64 of those */
-        uint8_t rest[32];
-        uint64_t crc; /* CRC-64 of all before it */
+        uint8_t blob[32];    /* SHA-256 of the blob that it was made of; zeros: not known */
+        uint64_t crc;        /* CRC-64 of all before it */
 };
 
 /* <store>/layers/index-<hash of the chain's diff_ids>.erofs: what a chain of images makes together
@@ -107,6 +107,12 @@ bool nxc_layer_chain_mount_lower(struct nxc_layer_chain *chain);
 #define NXC_LOWER_ATTRS \
         (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC) /* of it where the host sees it */
 
+/* As a record has it. */
+void nxc_layer_pack_blob(const struct nxc_digest *blob, uint8_t ret[32]);
+
+/* Locks of layers that are being made (core/lock.h). */
+#define NXC_TURN_PREFIX ".turn-"
+
 /* "sha256-<hex>" into a buffer of NXC_DIGEST_MAX. */
 void nxc_layer_dir_name(const struct nxc_digest *diff_id, char *ret);
 #define NXC_LAYER_IMAGE_NAME_MAX (NXC_DIGEST_MAX + 8)
@@ -116,11 +122,6 @@ void nxc_layer_image_name(const struct nxc_digest *diff_id, char *ret);
 int nxc_layer_image_open(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, int *ret, struct nxc_error *err);
 
-/* One layer, or the upper directory of an overlay, over what lies in to_fd: whiteouts and opaque directories
- * take away, all else is copied (apply.c). image_fd: what the layer is mounted from, if content is to be
- * cloned from there; else 0. */
-int nxc_layer_apply(
-        int layer_fd, int image_fd, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err);
 #define NXC_LAYER_PATH_MAX (NXC_DIGEST_MAX + 24)
 #define NXC_LAYER_DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 /* Opens what a layer is, image or root directory, and says the name by which it is locked. -ENOENT without

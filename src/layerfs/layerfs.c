@@ -4,6 +4,7 @@
 #include "core/cleanup.h"
 #include "core/fs.h"
 #include "core/json.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "core/str.h"
 #include "sys/mount.h"
@@ -214,6 +215,7 @@ int nxc_layerfs_sweep(struct nxc_layerfs *lfs, struct nxc_error *err)
 
         if (opened < 0 || !dir)
                 return opened;
+        nxc_lock_sweep(lfs->fd, NXC_TURN_PREFIX);
         while ((de = readdir(dir))) {
                 _cleanup_close_ int staged = -EBADF;
                 struct nxc_error e = { 0 };

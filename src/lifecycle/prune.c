@@ -4,6 +4,7 @@
 
 #include "core/cleanup.h"
 #include "core/fs.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "core/path.h"
 #include "storage/storage.h"
@@ -257,6 +258,15 @@ static int remove_unused_images(struct nxc_host *h, const struct nxc_usage *u,
         return r;
 }
 
+/* Of pulls that were killed. */
+static void sweep_locks(struct nxc_host *h)
+{
+        _cleanup_close_ int fd = openat(h->store_fd, "locks", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd >= 0)
+                nxc_lock_sweep(fd, "pull-");
+}
+
 int nxc_prune(struct nxc_host *h, bool all, struct nxc_prune_report *ret, struct nxc_error *err)
 {
         _cleanup_(nxc_usage_done) struct nxc_usage u = { 0 };
@@ -271,6 +281,7 @@ int nxc_prune(struct nxc_host *h, bool all, struct nxc_prune_report *ret, struct
         if (r < 0)
                 return r;
         if (h->store_fd >= 0) {
+                sweep_locks(h);
                 r = nxc_usage_gather(h, &u, &orphans, err);
                 if (r == 0)
                         r = remove_orphans(h, &orphans, &report, err);

@@ -15,6 +15,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (fd < 0 || size < 1 || size > 65536 || nxc_write_all(fd, data + 1, size - 1) < 0)
                 return 0;
-        (void)!nxc_plain_digest(fd, data[0] % 3, "sha256", 16 << 20, &digest, NULL);
+        (void)!nxc_plain_digest(fd, NULL, data[0] % 3, "sha256", 16 << 20, &digest, NULL);
         return 0;
 }

@@ -268,3 +268,72 @@ END
 @test "a server that stalls is given up" {
         pull_fails RegistryError "stalled" stall --retry 0
 }
+
+# ---- what others are doing, or did not finish
+
+# kill_pull: a pull that is killed in the middle of the layer; sets part, the file that it leaves.
+kill_pull()
+{
+        local pid
+        "$NEXCAGE" --root "$NXC_ROOT" --store "$NXC_STORE" pull "$FAULT/slow-40/app/busybox:latest" 2>/dev/null </dev/null &
+        pid=$!
+        wait_for 20 half_a_layer || fail "no half blob:" "$(find "$NXC_STORE")" || return 1
+        kill -9 "$pid"
+        wait "$pid" || true
+        part=$(half_a_layer)
+}
+
+half_a_layer()
+{
+        find "$NXC_STORE/images" -path '*/.staging-*' -name 'sha256:*.part' -size +200k 2>/dev/null | grep .
+}
+
+ranges()
+{
+        jq -r 'select(.path | contains("/blobs/")) | .headers.range // empty' "$FAULT_DIR/requests"
+}
+
+@test "a pull that was killed goes on where it was" {
+        local part size
+        kill_pull
+        size=$(stat -c %s "$part")
+        : >"$FAULT_DIR/requests"
+        pulls app
+        [ "$(ranges)" = "bytes=$size-" ]
+        nexcage prune
+        [ -z "$(find "$NXC_STORE" -name '.staging*' -o -name '.turn-*' -o -name 'pull-*')" ]
+}
+
+@test "a pull that was killed, and what it left is damaged" {
+        local part
+        kill_pull
+        printf x | dd of="$part" bs=1 seek=1000 conv=notrunc status=none
+        pulls app
+        [ -z "$(find "$NXC_STORE" -name '.staging*')" ]
+}
+
+@test "a pull that was killed: prune takes what it left" {
+        local part
+        kill_pull
+        nexcage prune
+        assert_store_empty
+        [ -z "$(find "$NXC_STORE" -name '.turn-*' -o -name 'pull-*')" ]
+}
+
+@test "one layer for two images at once: it comes once" {
+        local first second
+        : >"$FAULT_DIR/requests"
+        pull slow-5/one &
+        first=$!
+        pull slow-5/two &
+        second=$!
+        wait "$first"
+        wait "$second"
+        nexcage verify "$FAULT/slow-5/one/busybox:latest"
+        nexcage verify "$FAULT/slow-5/two/busybox:latest"
+        jq -r 'select(.path | contains("/blobs/")) | .path | sub(".*/"; "")' "$FAULT_DIR/requests" | sort | uniq -d >"$BATS_TEST_TMPDIR/twice"
+        # The configuration is small, and may come twice.
+        layer=$(nexcage inspect "$FAULT/slow-5/one/busybox:latest" | jq -r '.. | .layers? // empty | .[0] | .digest? // .' | head -n 1)
+        ! grep -q "${layer#sha256:}" "$BATS_TEST_TMPDIR/twice"
+        [ -z "$(find "$NXC_STORE" -name '.staging*' -o -name '.turn-*' -o -name 'pull-*')" ]
+}

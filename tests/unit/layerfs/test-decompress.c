@@ -88,7 +88,7 @@ static int read_blob(struct temp_dir *t, const struct nxc_buf *blob, enum nxc_co
         struct nxc_plain *p;
         struct nxc_pump *pump;
         const void *data;
-        ssize_t n = nxc_plain_open(fd, compression, "sha256", 64 << 20, &p, err);
+        ssize_t n = nxc_plain_open(fd, NULL, compression, "sha256", 64 << 20, &p, err);
 
         if (n < 0)
                 return (int)n;
@@ -219,7 +219,7 @@ static void test_bombs(void **state)
         for (int i = 0; i < 5; i++)
                 add_zstd(&zstd, zeros, 65 << 20);
         fd = put_blob(t, zstd.data, zstd.len);
-        assert_true(nxc_plain_digest(fd, NXC_COMPRESSION_ZSTD, "sha256", 0, &digest, &err) < 0);
+        assert_true(nxc_plain_digest(fd, NULL, NXC_COMPRESSION_ZSTD, "sha256", 0, &digest, &err) < 0);
         assert_non_null(strstr(err.message, "a bomb"));
 }
 
@@ -235,7 +235,7 @@ static void test_given_up(void **state)
                 struct nxc_pump *pump;
                 const void *data;
 
-                assert_int_equal(nxc_plain_open(fd, NXC_COMPRESSION_NONE, "sha256", 0, &p, NULL), 0);
+                assert_int_equal(nxc_plain_open(fd, NULL, NXC_COMPRESSION_NONE, "sha256", 0, &p, NULL), 0);
                 assert_int_equal(nxc_pump_open(p, &pump, NULL), 0);
                 for (int i = 0; i < blocks; i++) {
                         assert_int_equal(nxc_pump_next(pump, &data, NULL), NXC_PLAIN_BLOCK);
