@@ -349,6 +349,21 @@ static bool is_plain(const struct nxc_layer_chain *chain)
                (chain->n == 1 && !(chain->layers[0].flags & NXC_LAYER_HAS_WHITEOUTS));
 }
 
+/* A clone, so that it can be shared too; before Linux 6.15 a detached mount has none, and goes itself. */
+static int hand_out_lower(struct nxc_layer_chain *chain, int *ret_mount_fd, struct nxc_error *err)
+{
+        struct nxc_error why = { 0 };
+        int r = nxc_mount_clone(chain->lower_fd, true, ret_mount_fd, &why);
+
+        if (r == -EINVAL) {
+                *ret_mount_fd = TAKE_FD(chain->lower_fd);
+                return 0;
+        }
+        if (r < 0 && err)
+                *err = why;
+        return r;
+}
+
 int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int work_fd, bool volatile_upper,
         int *ret_mount_fd, struct nxc_error *err)
 {
@@ -365,10 +380,8 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
         if (!lowers)
                 return nxc_oom(err);
         if (upper_fd < 0 && is_plain(chain)) {
-                if (nxc_layer_chain_mount_lower(chain)) {
-                        *ret_mount_fd = TAKE_FD(chain->lower_fd);
-                        return 0;
-                }
+                if (nxc_layer_chain_mount_lower(chain))
+                        return hand_out_lower(chain, ret_mount_fd, err);
                 if (!chain->layers[0].image && chain->n == 1)
                         return nxc_mount_clone(chain->layers[0].fd, true, ret_mount_fd, err);
         }

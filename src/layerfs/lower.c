@@ -153,16 +153,21 @@ static void leave_link(const struct nxc_layer_chain *chain, const char *path)
                 nxc_debug("leave a link to '%s': %s, ignoring", path, strerror(errno));
 }
 
-/* The mount itself goes there, for a clone of a detached one can only be made since Linux 6.15; the overlay
- * has clones of its own. */
+/* The mount itself goes there: the overlay has a clone of its own. Where overlays take paths only (before
+ * Linux 6.5), it went with the namespace in which the overlay was made, and there is nothing to share. */
 int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struct nxc_error *err)
 {
         struct mount_attr attr = { .attr_set = NXC_LOWER_ATTRS };
+        int r = mount_setattr(chain->lower_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
 
+        if (r == -EINVAL) {
+                nxc_debug("the mount of the layers cannot be shared on this kernel");
+                return 0;
+        }
+        if (r < 0)
+                return nxc_fail(err, -r, "close the mount of the layers");
         if (mkdir(path, 0700) < 0 && errno != EEXIST)
                 return nxc_fail(err, errno, "create '%s'", path);
-        if (mount_setattr(chain->lower_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-                return nxc_fail(err, errno, "close the mount of the layers");
         if (move_mount(chain->lower_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 return nxc_fail(err, errno, "attach the layers at '%s'", path);
         leave_link(chain, path);

@@ -245,7 +245,7 @@ on_fs()
 # Mounted anew: XFS keeps room at the end of what was just written, for a while.
 used()
 {
-        umount "$BATS_TEST_TMPDIR/fs"
+        wait_for 10 umount "$BATS_TEST_TMPDIR/fs" 2>/dev/null
         mount -o loop "$BATS_TEST_TMPDIR/fs.img" "$BATS_TEST_TMPDIR/fs"
         df --output=used -B1 "$BATS_TEST_TMPDIR/fs" | tail -n 1
 }
@@ -424,6 +424,7 @@ quota_limits()
 limited()
 {
         import_image busybox
+        import_image everything
         nexcage run --rm --storage "$1" --storage-size 24m localhost/busybox true
         [ -z "$(quota_limits)" ]
         nexcage run -d --storage "$1" --storage-size 24m --name box localhost/busybox sleep 1000 3>&-
@@ -489,7 +490,7 @@ limited()
 
 @test "storage: update --storage-size of what has no size" {
         nexcage run -d --name box localhost/busybox sleep 1000 3>&-
-        fails_with NotImplemented - "'overlay' cannot change" -- nexcage update --storage-size 1g box
+        fails_with NotImplemented - "which was made without one" -- nexcage update --storage-size 1g box
         nexcage delete --force box
         nexcage create --bundle "$NXC_BUNDLE" box 3>&-
         fails_with InvalidState - "bundle" -- nexcage update --storage-size 1g box
