@@ -2,14 +2,12 @@
 # What is about the lxc backend alone: liblxc's tools see the containers, the monitor goes with them, properties hold inside.
 
 load helpers
+load lxc-helpers
 
 setup_file()
 {
-        requires_root
         requires_runtime lxc
-        nxc_setup_file
-        export BUNDLE=$BATS_FILE_TMPDIR/bundle
-        make_bundle "$BUNDLE"
+        lxc_setup_file
 }
 
 teardown_file()
@@ -20,25 +18,6 @@ teardown_file()
 teardown()
 {
         nexcage delete --force c
-}
-
-# in_container FILTER SCRIPT: the output of a script in a container whose config.json the filter has changed.
-in_container()
-{
-        rm -f "$BUNDLE/config.json"
-        nexcage spec --bundle "$BUNDLE"
-        edit_bundle "$BUNDLE" '.process.terminal = false'
-        edit_bundle "$BUNDLE" "$1"
-        jq --arg script "$2" '.process.args = ["sh", "-c", $script]' "$BUNDLE/config.json" >"$BUNDLE/new"
-        mv "$BUNDLE/new" "$BUNDLE/config.json"
-        run --separate-stderr nexcage run --bundle "$BUNDLE" c
-}
-
-start_c()
-{
-        in_container . true
-        edit_bundle "$BUNDLE" '.process.args = ["sleep", "1000"]'
-        nexcage run -d --bundle "$BUNDLE" c >/dev/null 2>&1 3>&-
 }
 
 @test "liblxc's tools list, describe, enter, freeze and stop it" {
@@ -86,22 +65,6 @@ start_c()
         [[ $output != *memfd* && $output != *nexcage* ]]
 }
 
-@test "properties: names, ids, limits, capabilities" {
-        in_container '.process.user.umask = 63 | .process.oomScoreAdj = 500 | .process.user.uid = 1000
-                | .process.rlimits = [{"type": "RLIMIT_NOFILE", "soft": 99, "hard": 99}]' \
-                'umask; cat /proc/self/oom_score_adj; id -u; ulimit -n; grep -E "Cap(Inh|Eff)" /proc/self/status'
-        assert_output_is "$(printf '0077\n500\n1000\n99\nCapInh:\t0000000000000000\nCapEff:\t0000000000000000')"
-}
-
-@test "properties: namespaces by path, sysctl, seccomp" {
-        in_container '.linux.namespaces |= map(if .type == "ipc" then .path = "/proc/self/ns/ipc" else . end)
-                | .linux.sysctl = {"net.ipv4.ip_forward": "1"}
-                | .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
-                        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}' \
-                'readlink /proc/self/ns/ipc; cat /proc/sys/net/ipv4/ip_forward; mkdir /tmp/x 2>&1'
-        assert_output_has "$(readlink /proc/self/ns/ipc)" $'\n1\n' "not implemented"
-}
-
 # A root that belongs to the namespace's root, as runc wants it, too.
 @test "a user namespace: root inside, nobody outside; the state directory stays root's" {
         local mapping='[{"containerID": 0, "hostID": 100000, "size": 65536}]' pid
@@ -139,7 +102,7 @@ start_c()
         in_container "$filter | del(.hostname)" \
                 'for n in net ipc uts cgroup time pid; do readlink /proc/self/ns/$n; done'
         assert_output_is "$(for kind in $types; do readlink "/proc/$pid/ns/${kind#*:}"; done)"
-        kill "$pid"
+        kill -KILL "$pid"
         wait $unshared || true
 }
 
