@@ -122,9 +122,6 @@ void nxc_layer_image_name(const struct nxc_digest *diff_id, char *ret);
 int nxc_layer_image_open(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, int *ret, struct nxc_error *err);
 
-/* One layer, or the upper directory of an overlay, over what lies in to_fd: whiteouts and opaque directories
- * take away, all else is copied (apply.c). */
-int nxc_layer_apply(int layer_fd, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err);
 #define NXC_LAYER_PATH_MAX (NXC_DIGEST_MAX + 24)
 #define NXC_LAYER_DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 /* Opens what a layer is, image or root directory, and says the name by which it is locked. -ENOENT without

@@ -49,6 +49,7 @@ struct nxc_flatten_opts {
         const struct nxc_idmap *ids;               /* owners are those of this user namespace; or NULL */
         void (*copied)(void *arg, uint64_t bytes); /* so much content more; or NULL */
         void *arg;
+        int image_fd; /* 0, or the file that a layer is mounted from, to clone content from (core/copy.h) */
 };
 /* The chain's tree without an overlay: a copy of each layer over the one below, and of upper_fd (negative:
  * none), a directory that was the upper of its overlay, over them, into the empty directory to_fd. With
@@ -62,6 +63,10 @@ bool nxc_layer_chain_can_share(const struct nxc_layer_chain *chain);
 int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struct nxc_error *err);
 /* Before it is unmounted: nobody is led there any more. */
 void nxc_layerfs_unshare(struct nxc_layerfs *lfs, const char *path);
+
+/* One layer, or the upper directory of an overlay, over what lies in to_fd: whiteouts and opaque directories
+ * take away, all else is copied (apply.c). */
+int nxc_layer_apply(int layer_fd, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err);
 
 /* Bytes on disk of one layer. */
 int nxc_layerfs_size(

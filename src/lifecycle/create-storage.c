@@ -37,8 +37,6 @@ static size_t driver_prefix(const char *source)
         const char *colon = source ? strchr(source, ':') : NULL;
         size_t n = colon ? (size_t)(colon - source) : 0;
 
-        if (n == strlen("zfs") && strncmp(source, "zfs", n) == 0)
-                return n;
         for (size_t i = 0; n && nxc_storage_drivers()[i]; i++)
                 if (strlen(nxc_storage_drivers()[i]->name) == n &&
                         strncmp(nxc_storage_drivers()[i]->name, source, n) == 0)
@@ -173,27 +171,26 @@ struct nxc_storage_env nxc_flow_storage_env(const struct nxc_flow *f)
         return env;
 }
 
-static void tell_progress(void *arg, uint64_t done, uint64_t total)
+static void tell(struct nxc_flow *f, enum nxc_progress_kind kind, uint64_t done, uint64_t total)
 {
-        struct nxc_flow *f = arg;
         struct nxc_progress_event ev = { .what = "root",
                 .digest = &f->image->digest,
                 .done_bytes = done,
                 .total_bytes = total,
-                .kind = NXC_PROGRESS_BYTES };
+                .kind = kind };
 
         f->o->progress(f->o->progress_arg, &ev);
 }
 
-/* Its start and its end; a driver that tells of nothing in between has no bar either. */
-static void bound_progress(struct nxc_flow *f, enum nxc_progress_kind kind, uint64_t bytes)
+/* The first bytes are the start: a driver that has nothing to copy, this time or ever, has no bar. */
+static void tell_progress(void *arg, uint64_t done, uint64_t total)
 {
-        struct nxc_progress_event ev = {
-                .what = "root", .digest = &f->image->digest, .kind = kind, .total_bytes = bytes
-        };
+        struct nxc_flow *f = arg;
 
-        if (f->o->progress && f->storage->makes != NXC_STORAGE_MAKES_NOTHING)
-                f->o->progress(f->o->progress_arg, &ev);
+        if (!f->told_root)
+                tell(f, NXC_PROGRESS_START, 0, total);
+        f->told_root = true;
+        tell(f, NXC_PROGRESS_BYTES, done, total);
 }
 
 static int find_image_bytes(struct nxc_flow *f, uint64_t *ret, struct nxc_error *err)
@@ -282,10 +279,9 @@ int nxc_flow_make_root(struct nxc_flow *f, struct nxc_error *err)
                 r = fill_request(f, &env, &diff_ids, &q, err);
         if (r < 0)
                 return r;
-        bound_progress(f, NXC_PROGRESS_START, q.image_bytes);
         r = nxc_storage_make(f->storage, &c, &q, &f->mount_fd, err);
-        if (r == 0)
-                bound_progress(f, NXC_PROGRESS_DONE, q.image_bytes);
+        if (r == 0 && f->told_root)
+                tell(f, NXC_PROGRESS_DONE, q.image_bytes, q.image_bytes);
         return r;
 }
 

@@ -47,6 +47,7 @@ STEP(step_check_exists);
 STEP(step_claim_id);
 STEP(step_prepare_storage);
 STEP(step_create_raw_file);
+STEP(step_create_dataset);
 STEP(step_attach_root);
 STEP(step_create_container);
 STEP(step_pre_start_hooks);
@@ -61,6 +62,7 @@ static bool has_image_found(const void *flow);
 static bool is_image_only(const void *flow);
 static bool makes_plain(const void *flow);
 static bool makes_file(const void *flow);
+static bool makes_dataset(const void *flow);
 static bool is_in_parts(const void *flow);
 static bool has_own_hooks(const void *flow);
 static bool has_not_exited(const void *flow);
@@ -88,6 +90,7 @@ const struct nxc_step nxc_create_steps[] = {
         { "claim-id",           "U",  step_claim_id,           NULL,            NXC_STEP_WRITES, "tree, then owned" },
         { "prepare-storage",    "W",  step_prepare_storage,    makes_plain,     NXC_STEP_WRITES, "storage" },
         { "create-raw-file",    "X",  step_create_raw_file,    makes_file,      NXC_STEP_WRITES, "storage" },
+        { "create-dataset",     "Y",  step_create_dataset,     makes_dataset,   NXC_STEP_WRITES, "storage" },
         { "attach-root",        "BB", step_attach_root,        has_image,       NXC_STEP_WRITES, "storage" },
         { "create-container",   "CC", step_create_container,   is_in_parts,     NXC_STEP_WRITES, "backend" },
         { "pre-start-hooks",    "FF", step_pre_start_hooks,    has_own_hooks,   NXC_STEP_WRITES, "a hook's effects are the hook's own" },
@@ -147,6 +150,13 @@ static bool makes_file(const void *flow)
         const struct nxc_flow *f = flow;
 
         return f->storage && f->image_name && f->storage->makes == NXC_STORAGE_MAKES_FILE;
+}
+
+static bool makes_dataset(const void *flow)
+{
+        const struct nxc_flow *f = flow;
+
+        return f->storage && f->image_name && f->storage->makes == NXC_STORAGE_MAKES_DATASET;
 }
 
 static bool is_in_parts(const void *flow)
@@ -625,6 +635,11 @@ STEP(step_prepare_storage)
 }
 
 STEP(step_create_raw_file)
+{
+        return nxc_flow_make_root(flow, err);
+}
+
+STEP(step_create_dataset)
 {
         return nxc_flow_make_root(flow, err);
 }

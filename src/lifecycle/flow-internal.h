@@ -38,6 +38,7 @@ struct nxc_flow {
         int mount_fd; /* the detached root */
         int log_fd;   /* run --detach of an image: where its output goes; else negative */
         struct nxc_compose_result composed;
+        bool told_root; /* progress: a copy has begun */
         struct nxc_rootfs rootfs;
 
         /* The container */

@@ -131,4 +131,4 @@ struct nxc_storage_ops {
                 struct nxc_error *err);
 };
 
-extern const struct nxc_storage_ops nxc_storage_overlay, nxc_storage_dir, nxc_storage_raw;
+extern const struct nxc_storage_ops nxc_storage_overlay, nxc_storage_dir, nxc_storage_raw, nxc_storage_zfs;

@@ -4,8 +4,7 @@
 #include "storage/storage-ops.h"
 
 const struct nxc_storage_ops *const *nxc_storage_drivers(void); /* NULL terminated */
-/* Exactly by name. One that the design has and this build has not is NotImplemented, another name Usage with
- * the list. */
+/* Exactly by name; another name is Usage with the list. */
 int nxc_storage_find(const char *name, const struct nxc_storage_ops **ret, struct nxc_error *err);
 
 /* The first kind of those the driver offers that is in the mask (1 << enum nxc_rootfs_kind). -ENOENT without

@@ -126,6 +126,13 @@ static int set_dir(int fs_fd, const char *key, int fd, bool by_fd)
         return fsconfig(fs_fd, FSCONFIG_SET_STRING, key, fd_path(fd, path), 0) < 0 ? -errno : 0;
 }
 
+/* Before 6.5 overlayfs takes nothing but the data of mount(2), and says so of a descriptor only: a string it
+ * does not know is noticed when it is too late. */
+static bool knows_data_only(int fs_fd)
+{
+        return fsconfig(fs_fd, FSCONFIG_SET_FD, "lowerdir+", NULL, fs_fd) < 0 && errno == EOPNOTSUPP;
+}
+
 /* Returns -EOPNOTSUPP without err when this kernel does not know this way of passing a layer. */
 static int overlay_by_context(
         const struct nxc_overlay_opts *opts, bool by_fd, int *ret, struct nxc_error *err)
@@ -137,9 +144,11 @@ static int overlay_by_context(
 
         if (fs_fd < 0)
                 return errno == ENOSYS ? -EOPNOTSUPP : fail_overlay(err, errno, -1, opts, "open");
+        if (!by_fd && knows_data_only(fs_fd))
+                return -EOPNOTSUPP;
         for (size_t i = 0; i < opts->n_lower; i++) {
                 r = set_dir(fs_fd, "lowerdir+", opts->lower_fds[i], by_fd);
-                if (r == -EINVAL && i == 0)
+                if ((r == -EINVAL || r == -EOPNOTSUPP) && i == 0)
                         return -EOPNOTSUPP;
                 if (r < 0)
                         return fail_overlay(err, -r, fs_fd, opts, "add a layer to");
@@ -452,6 +461,22 @@ int nxc_mount_image(
                 return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, saved,
                         "mount '%s' (%s) of an image file%s", device, fs_type, said);
         }
+        *ret_mount_fd = TAKE_FD(mount_fd);
+        return 0;
+}
+
+int nxc_mount_dataset(const char *dataset, int *ret_mount_fd, struct nxc_error *err)
+{
+        _cleanup_close_ int fs_fd = fsopen("zfs", FSOPEN_CLOEXEC), mount_fd = -EBADF;
+
+        if (fs_fd < 0)
+                return nxc_fail_kind(err, NXC_ERR_ZFS, errno, "open the kernel's file system 'zfs'");
+        if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", dataset, 0) < 0 ||
+                fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return nxc_fail_kind(err, NXC_ERR_ZFS, errno, "open dataset '%s' to mount it", dataset);
+        mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
+        if (mount_fd < 0)
+                return nxc_fail_kind(err, NXC_ERR_ZFS, errno, "mount dataset '%s'", dataset);
         *ret_mount_fd = TAKE_FD(mount_fd);
         return 0;
 }

@@ -54,6 +54,9 @@ int nxc_mount_erofs(
 int nxc_mount_image(int file_fd, const char *fs_type, const char *const *flags, int *ret_mount_fd,
         struct nxc_error *err);
 
+/* A ZFS dataset whose mountpoint is "legacy" as a detached mount. ZFSError. */
+int nxc_mount_dataset(const char *dataset, int *ret_mount_fd, struct nxc_error *err);
+
 /* Adds nosuid and nodev to a detached mount: for one that people on the host get to see. */
 int nxc_mount_harden(int mount_fd, struct nxc_error *err);
 

@@ -70,6 +70,7 @@ run_in()
         assert_status 125
 }
 
+# bats test_tags=guest
 @test "run: the program's exit code, 128+n for a signal, 125, 126, 127" {
         run_in sh -c 'exit 0'
         assert_status 0
@@ -208,6 +209,7 @@ run_in()
         assert_output_has size=2048k 700
 }
 
+# bats test_tags=guest
 @test "run: --read-only" {
         run nexcage run --rm --read-only localhost/busybox touch /file
         assert_status 1
@@ -229,6 +231,7 @@ cgroup_value()
                 "cat /sys/fs/cgroup/$2/$1 2>/dev/null || cat /sys/fs/cgroup/$3" 2>/dev/null
 }
 
+# bats test_tags=guest
 @test "run: --memory, --cpus, --pids-limit are what the container's cgroup says" {
         [ "$(cgroup_value memory.limit_in_bytes memory memory.max --memory 64m)" = 67108864 ]
         [ "$(cgroup_value pids.max pids pids.max --pids-limit 77)" = 77 ]
@@ -241,11 +244,13 @@ cgroup_value()
         assert_output_has lots
 }
 
+# bats test_tags=guest
 @test "run: the memory limit is kept" {
         run nexcage run --rm --memory 16m localhost/busybox sh -c 'x=$(head -c 64000000 /dev/zero | tr "\0" x); echo survived'
         assert_status 137
 }
 
+# bats test_tags=guest
 @test "run: the pids limit is kept" {
         run nexcage run --rm --pids-limit 5 localhost/busybox sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait'
         assert_output_has "fork"

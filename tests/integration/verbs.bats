@@ -30,6 +30,7 @@ running_c()
         nexcage start c
 }
 
+# bats test_tags=guest
 @test "create leaves a created container, whose PID is in the file before create returns" {
         local pid
         create_c --pid-file "$BATS_TEST_TMPDIR/pid"
@@ -46,6 +47,7 @@ running_c()
         assert_json .owner root
 }
 
+# bats test_tags=guest
 @test "start, kill, delete; the states on the way" {
         create_c
         nexcage start c
@@ -141,6 +143,7 @@ running_c()
         [ "${#lines[@]}" -eq 2 ]
 }
 
+# bats test_tags=guest
 @test "pause and resume; what a paused container refuses" {
         running_c
         nexcage pause c
@@ -159,6 +162,7 @@ running_c()
         nexcage delete c
 }
 
+# bats test_tags=guest
 @test "update: flags and --resources on standard input" {
         local cgroup
         running_c
@@ -172,6 +176,7 @@ running_c()
         fails_with InvalidJson - line -- bash -c "echo '{' | '$NEXCAGE' --root '$NXC_ROOT' update --resources=- c"
 }
 
+# bats test_tags=guest
 @test "events --stats: one object; events --interval: a stream that ends with the container" {
         running_c
         run --separate-stderr nexcage events --stats c
@@ -188,6 +193,7 @@ running_c()
         [ "$(jq -s 'length > 1' "$BATS_TEST_TMPDIR/events")" = true ]
 }
 
+# bats test_tags=guest
 @test "exec: a command, its exit code, its environment, user and directory" {
         running_c
         run --separate-stderr nexcage exec c sh -c 'echo in; exit 6'
@@ -288,6 +294,7 @@ running_c()
         assert_output_is $'preserved\n5'
 }
 
+# bats test_tags=guest
 @test "create --image, start, kill, delete; an image and a bundle together" {
         nexcage create --image localhost/busybox c sh -c 'sleep 1000'
         run nexcage state c
