@@ -27,6 +27,8 @@ const struct nxc_command *const nxc_commands[] = {
         &nxc_command_rm,
         &nxc_command_pull,
         &nxc_command_images,
+        &nxc_command_layers,
+        &nxc_command_history,
         &nxc_command_inspect,
         &nxc_command_tag,
         &nxc_command_rmi,
