@@ -80,6 +80,12 @@ struct nxc_storage_space {
         char *where;               /* the file system or pool; owned by the caller */
 };
 
+struct nxc_storage_snapshot {
+        char *name;      /* owned by the caller: nxc_storage_snapshots_done */
+        uint64_t bytes;  /* kept on disk by this one alone */
+        int64_t created; /* seconds since the epoch */
+};
+
 enum nxc_storage_makes {
         NXC_STORAGE_MAKES_NOTHING, /* what prepare gave is the root: W */
         NXC_STORAGE_MAKES_TREE,    /* W */
@@ -121,6 +127,14 @@ struct nxc_storage_ops {
         /* Another size for a container, running or not; smaller than what is in it, or smaller at all where
          * that cannot be: refused by name. Optional: NotImplemented. */
         int (*resize)(const struct nxc_storage_container *c, uint64_t size_bytes, struct nxc_error *err);
+        /* The root as it is now, under a name; taking it back, with which later snapshots go; forgetting it;
+         * and a list, the oldest first. A name that is there already, or none: an error with the driver's
+         * words. Roll back only while nothing runs in it. Optional, all or none: NotImplemented. */
+        int (*snapshot)(const struct nxc_storage_container *c, const char *name, struct nxc_error *err);
+        int (*rollback)(const struct nxc_storage_container *c, const char *name, struct nxc_error *err);
+        int (*forget)(const struct nxc_storage_container *c, const char *name, struct nxc_error *err);
+        int (*snapshots)(const struct nxc_storage_container *c, struct nxc_storage_snapshot **ret,
+                size_t *ret_n, struct nxc_error *err);
         /* Optional: that of the store's file system. */
         int (*space)(
                 const struct nxc_storage_env *env, struct nxc_storage_space *ret, struct nxc_error *err);

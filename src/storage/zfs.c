@@ -19,6 +19,7 @@
 #include "core/process.h"
 #include "core/publish.h"
 #include "storage/common-internal.h"
+#include "storage/storage.h"
 #include "sys/mount.h"
 
 #include <fcntl.h>
@@ -282,9 +283,11 @@ static int clone_image(const struct nxc_storage_container *c, const struct nxc_s
         const char *args[] = { "clone", "-o", "canmount=noauto", "-o", quota, "-o", store, "-o", dir, "-o",
                 id, origin, dataset, NULL };
 
-        if (!origin || !quota || !store || !dir || !id)
-                return nxc_oom(err);
-        return nxc_zfs_run(args, NULL, err);
+        int r = origin && quota && store && dir && id ? nxc_zfs_run(args, NULL, err) : nxc_oom(err);
+
+        if (r == -ENOSPC && q->size_bytes)
+                nxc_error_hint(err, "the image takes more than --storage-size, or the pool is full");
+        return r;
 }
 
 static int read_property(const char *dataset, const char *name, char **ret, struct nxc_error *err)
@@ -518,6 +521,91 @@ static int space(const struct nxc_storage_env *env, struct nxc_storage_space *re
         return r;
 }
 
+/* --- snapshots --- */
+
+/* `zfs VERB [FLAG] DATASET@NAME` */
+static int run_on_snapshot(const struct nxc_storage_container *c, const char *verb, const char *flag,
+        const char *name, struct nxc_error *err)
+{
+        _cleanup_free_ char *dataset = NULL, *snapshot = NULL;
+        const char *args[] = { verb, flag, NULL, NULL };
+        int r = nxc_zfs_check_snapshot(name, err);
+
+        if (r == 0)
+                r = need_dataset(c, &dataset, err);
+        if (r < 0)
+                return r;
+        snapshot = nxc_strf("%s@%s", dataset, name);
+        if (!snapshot)
+                return nxc_oom(err);
+        args[flag ? 2 : 1] = snapshot;
+        return nxc_zfs_run(args, NULL, err);
+}
+
+static int snapshot(const struct nxc_storage_container *c, const char *name, struct nxc_error *err)
+{
+        return run_on_snapshot(c, "snapshot", NULL, name, err);
+}
+
+static int rollback(const struct nxc_storage_container *c, const char *name, struct nxc_error *err)
+{
+        return run_on_snapshot(c, "rollback", "-r", name, err);
+}
+
+static int forget(const struct nxc_storage_container *c, const char *name, struct nxc_error *err)
+{
+        return run_on_snapshot(c, "destroy", NULL, name, err);
+}
+
+/* A line "DATASET@NAME\tBYTES\tSECONDS"; -EINVAL when it is none. */
+static int parse_snapshot(char *line, struct nxc_storage_snapshot *ret)
+{
+        char *name = strchr(line, '@'), *bytes = strchr(line, '\t'),
+             *created = bytes ? strchr(bytes + 1, '\t') : NULL;
+
+        if (!name || !created)
+                return -EINVAL;
+        *bytes++ = *created++ = '\0';
+        if (nxc_parse_u64(bytes, &ret->bytes) < 0 || nxc_parse_i64(created, &ret->created) < 0)
+                return -EINVAL;
+        ret->name = strdup(name + 1);
+        return ret->name ? 0 : -ENOMEM;
+}
+
+static int snapshots(const struct nxc_storage_container *c, struct nxc_storage_snapshot **ret, size_t *ret_n,
+        struct nxc_error *err)
+{
+        _cleanup_free_ char *dataset = NULL;
+        _cleanup_buf_ struct nxc_buf out = { .limit = 16u << 20 };
+        struct nxc_storage_snapshot *list = NULL;
+        char *line, *rest;
+        size_t n = 0;
+        int r = need_dataset(c, &dataset, err);
+
+        if (r == 0)
+                r = nxc_zfs_run((const char *const[]){ "list", "-H", "-p", "-d", "1", "-t", "snapshot", "-s",
+                                        "createtxg", "-o", "name,used,creation", dataset, NULL },
+                        &out, err);
+        if (r < 0)
+                return r;
+        for (line = strtok_r(out.data, "\n", &rest); r == 0 && line; line = strtok_r(NULL, "\n", &rest)) {
+                struct nxc_storage_snapshot *v = reallocarray(list, n + 1, sizeof(*v));
+
+                list = v ? v : list;
+                r = v ? parse_snapshot(line, &list[n]) : -ENOMEM;
+                n += r == 0;
+        }
+        if (r < 0) {
+                nxc_storage_snapshots_done(list, n);
+                return r == -ENOMEM
+                               ? nxc_oom(err)
+                               : nxc_fail_kind(err, NXC_ERR_ZFS, 0, "zfs list %s: not understood", dataset);
+        }
+        *ret = list;
+        *ret_n = n;
+        return 0;
+}
+
 /* --- prune --- */
 
 struct found {
@@ -624,6 +712,10 @@ const struct nxc_storage_ops nxc_storage_zfs = {
         .release = release,
         .usage = usage,
         .resize = resize,
+        .snapshot = snapshot,
+        .rollback = rollback,
+        .forget = forget,
+        .snapshots = snapshots,
         .space = space,
         .sweep = sweep,
 };
