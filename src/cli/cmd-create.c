@@ -94,6 +94,10 @@ static const char *const hook_failures[] = { "abort", "continue", NULL };
                 "for none" },                                                                               \
         { "hostname", .metavar = "NAME", .flags = NXC_OPT_IMAGE, NXC_OPT(STRING, A, C.hostname),            \
                 .help = "the container's host name (its id)" },                                             \
+        { "userns", .metavar = "auto|host|MAPPING", .flags = NXC_OPT_IMAGE,                                 \
+                NXC_OPT(STRING, A, create.userns),                                                          \
+                .help = "a user namespace with ids from /etc/subuid, none (host), or with "                 \
+                "CONTAINER:HOST:SIZE[,...]" },                                                              \
         { "network", .alias = "net", .metavar = "none|host", .flags = NXC_OPT_IMAGE,                        \
                 NXC_OPT(STRING, A, C.network),                                                              \
                 .help = "none: only loopback; host: the host's network" },                                  \

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,6 +17,9 @@
 
 #define XATTR_LIST_MAX_BYTES 65536    /* the kernel's own limits: XATTR_LIST_MAX, XATTR_SIZE_MAX */
 #define LINK_PATH_MAX (32 + NAME_MAX) /* "/proc/self/fd/N/NAME" */
+
+#define CLONE_BLOCK 4096u  /* of the file systems that have reflinks, and of our images */
+#define EXTENTS_AT_ONCE 64 /* most files have one */
 
 /* --- attributes --- */
 
@@ -117,12 +121,26 @@ static ssize_t copy_range(int from, int to, off_t *at, size_t len)
         return sendfile(to, from, at, len);
 }
 
+static int copy_plain(int from, int to, off_t at, off_t end)
+{
+        while (at < end) {
+                ssize_t n = copy_range(from, to, &at, (size_t)(end - at));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : 0;
+        }
+        return 0;
+}
+
 static int copy_extents(int from, int to, off_t size)
 {
         off_t at = 0;
 
         while (at < size) {
                 off_t data = lseek(from, at, SEEK_DATA), hole;
+                int r;
 
                 if (data < 0 && errno == ENXIO)
                         break;
@@ -131,19 +149,69 @@ static int copy_extents(int from, int to, off_t size)
                         data = at;
                 if (hole < 0)
                         hole = size;
-                for (off_t in = data; in < hole;) {
-                        ssize_t n = copy_range(from, to, &in, (size_t)(hole - in));
-
-                        if (n < 0 && errno == EINTR)
-                                continue;
-                        if (n < 0)
-                                return -errno;
-                        if (n == 0)
-                                break;
-                }
+                r = copy_plain(from, to, data, hole);
+                if (r < 0)
+                        return r;
                 at = hole;
         }
         return ftruncate(to, size) < 0 ? -errno : 0;
+}
+
+/* Of a file in a mounted image: from the image. A last block is cloned whole and cut. */
+static int clone_extent(
+        const struct nxc_copy *c, int from, int to, const struct fiemap_extent *e, off_t size)
+{
+        struct file_clone_range range = {
+                .src_fd = c->image_fd,
+                .src_offset = e->fe_physical,
+                .dest_offset = e->fe_logical,
+                .src_length = (e->fe_length + CLONE_BLOCK - 1) / CLONE_BLOCK * CLONE_BLOCK,
+        };
+        off_t end = (off_t)(e->fe_logical + e->fe_length);
+
+        if (!(e->fe_flags & ~(uint32_t)FIEMAP_EXTENT_LAST) && ioctl(to, FICLONERANGE, &range) == 0)
+                return 0;
+        /* within an inode, say */
+        return copy_plain(from, to, (off_t)e->fe_logical, end < size ? end : size);
+}
+
+/* 1: this file system does not tell. */
+static int clone_from_image(const struct nxc_copy *c, int from, int to, off_t size)
+{
+        struct {
+                struct fiemap map;
+                struct fiemap_extent extents[EXTENTS_AT_ONCE];
+        } f;
+        bool last = false;
+        uint64_t at = 0;
+
+        while (!last) {
+                memset(&f.map, 0, sizeof(f.map));
+                f.map.fm_start = at;
+                f.map.fm_length = FIEMAP_MAX_OFFSET - at;
+                f.map.fm_extent_count = EXTENTS_AT_ONCE;
+                if (ioctl(from, FS_IOC_FIEMAP, &f.map) < 0)
+                        return at ? -errno : 1;
+                last = f.map.fm_mapped_extents == 0;
+                for (uint32_t i = 0; i < f.map.fm_mapped_extents; i++) {
+                        const struct fiemap_extent *e = &f.extents[i];
+                        int r = clone_extent(c, from, to, e, size);
+
+                        if (r < 0)
+                                return r;
+                        at = e->fe_logical + e->fe_length;
+                        last = e->fe_flags & FIEMAP_EXTENT_LAST;
+                }
+        }
+        return ftruncate(to, size) < 0 ? -errno : 0;
+}
+
+bool nxc_copy_can_clone(int file_fd, int dir_fd)
+{
+        _cleanup_close_ int to = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        struct file_clone_range range = { .src_fd = file_fd, .src_length = CLONE_BLOCK };
+
+        return to >= 0 && ioctl(to, FICLONERANGE, &range) == 0;
 }
 
 /* The whole file as a reflink, holes and all; asked for once where there is no such thing. */
@@ -151,7 +219,12 @@ static int copy_data(struct nxc_copy *c, int from, int to, off_t size)
 {
         if (size == 0)
                 return 0;
-        if (!c->no_clone) {
+        if (c->image_fd > 0) {
+                int r = clone_from_image(c, from, to, size);
+
+                if (r <= 0)
+                        return r;
+        } else if (!c->no_clone) {
                 if (ioctl(to, FICLONE, from) == 0)
                         return 0;
                 if (errno != EOPNOTSUPP && errno != EXDEV && errno != EINVAL && errno != ENOTTY)

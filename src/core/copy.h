@@ -17,12 +17,17 @@ struct nxc_copy {
         void (*copied)(void *arg, uint64_t bytes); /* so much content more; or NULL */
         void *arg;
         bool no_clone; /* found out on the way: these file systems have no reflinks between them */
+        int image_fd;  /* 0, or the regular file that from's file system is mounted from: where its content
+                        * lies  in whole blocks, as FIEMAP tells, it is cloned from there */
 };
 
 /* from and to are directories; to exists and gets from's own attributes too. Never leaves from's file
  * system, keeps holes where the file system reports them. Hard links become separate files. Depth is bounded
  * by the fds a process may hold. */
 int nxc_copy_tree(int from_fd, int to_fd, struct nxc_error *err);
+
+/* Whether content can be cloned from a file into files below a directory. */
+bool nxc_copy_can_clone(int file_fd, int dir_fd);
 
 /* The parts, for who walks himself. Each returns 0 or -errno without err; overlayfs' own xattrs stay behind.
  */

@@ -438,3 +438,13 @@ int nxc_process_run(const struct nxc_process_opts *o, int *ret_status, struct nx
         *ret_status = status;
         return 0;
 }
+
+int nxc_process_listen_fds(void)
+{
+        const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+        uint64_t p, n;
+
+        if (!pid || !fds || nxc_parse_u64(pid, &p) < 0 || nxc_parse_u64(fds, &n) < 0 || n > 1024)
+                return 0;
+        return p == (uint64_t)getpid() ? (int)n : 0;
+}

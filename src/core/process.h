@@ -55,3 +55,6 @@ int nxc_process_guard(void);
  * passing that on would open the host to a container. Without a guard at the start: whether they are open.
  */
 bool nxc_process_may_preserve(int n);
+
+/* How many descriptors, from 3 on, systemd's protocol (sd_listen_fds(3)) hands to this process. */
+int nxc_process_listen_fds(void);

@@ -91,12 +91,6 @@ static void do_stdio(const struct verb_args *a)
         }
 }
 
-static void do_setns(const struct verb_args *a)
-{
-        if (setns((int)number(a->v[1], 10), (int)number(a->v[2], 16)) < 0)
-                fail(errno, "join the %s namespace: %s", a->v[3], strerror(errno));
-}
-
 static void do_propagation(const struct verb_args *a)
 {
         if (syscall(SYS_mount, NULL, "/", NULL, number(a->v[1], 16), NULL) < 0)
@@ -527,7 +521,6 @@ static const struct verb {
         void (*run)(const struct verb_args *a);
 } verbs[] = {
         { "stdio", 4, 4, do_stdio },
-        { "setns", 4, 4, do_setns },
         { "propagation", 2, 2, do_propagation },
         { "domainname", 2, 2, do_domainname },
         { "hostname", 2, 2, do_hostname },

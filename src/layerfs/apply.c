@@ -254,6 +254,7 @@ int nxc_layer_apply(int layer_fd, int to_fd, const struct nxc_flatten_opts *opts
         struct apply a = {
                 .opts = opts,
                 .to_fd = to_fd,
+                .copy.image_fd = opts->image_fd,
                 .opaque = nxc_overlay_uses_userxattr() ? "user.overlay.opaque" : "trusted.overlay.opaque",
                 .err = err,
         };

@@ -2,6 +2,7 @@
 #include "layerfs/layerfs-internal.h"
 
 #include "core/cleanup.h"
+#include "core/copy.h"
 #include "core/str.h"
 #include "sys/feature.h"
 #include "sys/mount.h"
@@ -348,6 +349,21 @@ static bool is_plain(const struct nxc_layer_chain *chain)
                (chain->n == 1 && !(chain->layers[0].flags & NXC_LAYER_HAS_WHITEOUTS));
 }
 
+/* A clone, so that it can be shared too; before Linux 6.15 a detached mount has none, and goes itself. */
+static int hand_out_lower(struct nxc_layer_chain *chain, int *ret_mount_fd, struct nxc_error *err)
+{
+        struct nxc_error why = { 0 };
+        int r = nxc_mount_clone(chain->lower_fd, true, ret_mount_fd, &why);
+
+        if (r == -EINVAL) {
+                *ret_mount_fd = TAKE_FD(chain->lower_fd);
+                return 0;
+        }
+        if (r < 0 && err)
+                *err = why;
+        return r;
+}
+
 int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int work_fd, bool volatile_upper,
         int *ret_mount_fd, struct nxc_error *err)
 {
@@ -365,7 +381,7 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
                 return nxc_oom(err);
         if (upper_fd < 0 && is_plain(chain)) {
                 if (nxc_layer_chain_mount_lower(chain))
-                        return nxc_mount_clone(chain->lower_fd, true, ret_mount_fd, err);
+                        return hand_out_lower(chain, ret_mount_fd, err);
                 if (!chain->layers[0].image && chain->n == 1)
                         return nxc_mount_clone(chain->layers[0].fd, true, ret_mount_fd, err);
         }
@@ -389,24 +405,57 @@ int nxc_layer_chain_compose(struct nxc_layer_chain *chain, int upper_fd, int wor
         return nxc_mount_overlay(&opts, ret_mount_fd, err);
 }
 
-/* The layers are walked from below; what an upper one says comes last. */
+/* Each layer over the one below, from the files that they are in: where their blocks can be cloned, all of
+ * an image costs its names. */
+static int clone_layers(const struct nxc_layer_chain *chain, int to_fd, const struct nxc_flatten_opts *opts,
+        struct nxc_error *err)
+{
+        struct nxc_flatten_opts with_image = *opts;
+        int r = 0;
+
+        for (size_t i = chain->bottom; r == 0 && i < chain->n; i++) {
+                const struct nxc_held_layer *l = &chain->layers[i];
+                _cleanup_close_ int mount_fd = -EBADF;
+
+                if (l->above)
+                        continue;
+                if (l->image)
+                        r = nxc_mount_erofs(l->fd, NULL, 0, &mount_fd, err);
+                with_image.image_fd = l->image ? l->fd : 0;
+                if (r == 0)
+                        r = nxc_layer_apply(l->image ? mount_fd : l->fd, to_fd, &with_image, err);
+        }
+        return r;
+}
+
+/* The layers are walked from below; what an upper one says comes last. With an index they are one already.
+ */
+static int copy_layers(
+        struct nxc_layer_chain *chain, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err)
+{
+        _cleanup_(free_lowers) struct lowers *lowers = new_lowers(chain);
+        int r = lowers ? collect_lowers(chain, lowers, err) : nxc_oom(err);
+
+        for (size_t i = lowers ? lowers->n : 0; r == 0 && i-- > 0;)
+                r = nxc_layer_apply(lowers->fds[i], to_fd, opts, err);
+        return r;
+}
+
 int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_fd,
         const struct nxc_flatten_opts *opts, struct nxc_error *err)
 {
-        _cleanup_(free_lowers) struct lowers *lowers = new_lowers(chain);
+        const struct nxc_held_layer *top = &chain->layers[chain->n - 1];
         uid_t uid = chain->root->uid;
         gid_t gid = chain->root->gid;
-        int r = lowers ? collect_lowers(chain, lowers, err) : nxc_oom(err);
+        int r = top->image && nxc_copy_can_clone(top->fd, to_fd) ? clone_layers(chain, to_fd, opts, err)
+                                                                 : copy_layers(chain, to_fd, opts, err);
 
-        for (size_t i = lowers ? lowers->n : 0; r == 0 && i-- > 0;) {
-                r = nxc_layer_apply(lowers->fds[i], to_fd, opts, err);
-                if (r < 0)
-                        nxc_error_wrap(err, "copy the layers of the image");
-        }
-        if (r == 0 && upper_fd >= 0)
+        if (r < 0)
+                return nxc_error_wrap(err, "copy the layers of the image");
+        if (upper_fd >= 0)
                 return nxc_layer_apply(upper_fd, to_fd, opts, err);
-        if (r == 0 && (shift_owner(opts->ids, &uid, &gid) < 0 || fchown(to_fd, uid, gid) < 0 ||
-                              fchmod(to_fd, chain->root->mode & 07777) < 0))
-                r = nxc_fail(err, errno, "give the copied root the owner and mode of '/'");
-        return r;
+        if (shift_owner(opts->ids, &uid, &gid) < 0 || fchown(to_fd, uid, gid) < 0 ||
+                fchmod(to_fd, chain->root->mode & 07777) < 0)
+                return nxc_fail(err, errno, "give the copied root the owner and mode of '/'");
+        return 0;
 }

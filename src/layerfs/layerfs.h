@@ -49,6 +49,7 @@ struct nxc_flatten_opts {
         const struct nxc_idmap *ids;               /* owners are those of this user namespace; or NULL */
         void (*copied)(void *arg, uint64_t bytes); /* so much content more; or NULL */
         void *arg;
+        int image_fd; /* 0, or the file that a layer is mounted from, to clone content from (core/copy.h) */
 };
 /* The chain's tree without an overlay: a copy of each layer over the one below, and of upper_fd (negative:
  * none), a directory that was the upper of its overlay, over them, into the empty directory to_fd. With

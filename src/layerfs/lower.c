@@ -153,17 +153,22 @@ static void leave_link(const struct nxc_layer_chain *chain, const char *path)
                 nxc_debug("leave a link to '%s': %s, ignoring", path, strerror(errno));
 }
 
+/* The mount itself goes there: the overlay has a clone of its own. Where overlays take paths only (before
+ * Linux 6.5), it went with the namespace in which the overlay was made, and there is nothing to share. */
 int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struct nxc_error *err)
 {
         struct mount_attr attr = { .attr_set = NXC_LOWER_ATTRS };
-        _cleanup_close_ int fd = -EBADF;
+        int r = mount_setattr(chain->lower_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
 
+        if (r == -EINVAL) {
+                nxc_debug("the mount of the layers cannot be shared on this kernel");
+                return 0;
+        }
+        if (r < 0)
+                return nxc_fail(err, -r, "close the mount of the layers");
         if (mkdir(path, 0700) < 0 && errno != EEXIST)
                 return nxc_fail(err, errno, "create '%s'", path);
-        fd = open_tree(chain->lower_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-        if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-                return nxc_fail(err, errno, "clone the mount of the layers");
-        if (move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        if (move_mount(chain->lower_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 return nxc_fail(err, errno, "attach the layers at '%s'", path);
         leave_link(chain, path);
         return 0;

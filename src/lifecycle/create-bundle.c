@@ -101,9 +101,18 @@ int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err)
         _cleanup_free_ char *volumes = nxc_path_join(f->container_dir, "volumes");
         _cleanup_free_ char *etc = nxc_path_join(f->container_dir, "etc");
         _cleanup_free_ char *cgroup = nxc_strf("/nexcage/%s", f->id);
+        _cleanup_json_ json_t *uids = NULL, *gids = NULL;
         _cleanup_close_ int root = -EBADF;
-        int r;
+        int r = nxc_flow_choose_ids(f, err);
 
+        if (r < 0)
+                return r;
+        if (f->ids) {
+                opts.uid_mappings = uids = nxc_flow_id_mappings(f->ids->uids, f->ids->n_uids);
+                opts.gid_mappings = gids = nxc_flow_id_mappings(f->ids->gids, f->ids->n_gids);
+                if (!uids || !gids)
+                        return nxc_oom(err);
+        }
         f->bundle = nxc_path_join(f->container_dir, "bundle");
         if (!volumes || !etc || !cgroup || !f->bundle)
                 return nxc_oom(err);
@@ -159,11 +168,27 @@ static int fill_volume(
 static int make_volumes(struct nxc_flow *f, struct nxc_error *err)
 {
         _cleanup_close_ int fd = -EBADF;
-        int r = f->composed.anonymous_volumes.n ? make_subdir(f, "volumes", 0700, &fd, err) : 0;
+        mode_t mode = f->ids ? 0711 : 0700; /* the namespace's root has to pass; few can reach it */
+        int r = f->composed.anonymous_volumes.n ? make_subdir(f, "volumes", mode, &fd, err) : 0;
 
         for (size_t i = 0; r == 0 && i < f->composed.anonymous_volumes.n; i++)
                 r = fill_volume(f, fd, i, f->composed.anonymous_volumes.v[i], err);
         return r;
+}
+
+/* To the root of the user namespace. */
+static int give_etc(const struct nxc_flow *f, int etc_fd, struct nxc_error *err)
+{
+        uint32_t uid, gid;
+
+        if (nxc_idmap_shift(f->ids->uids, f->ids->n_uids, 0, &uid) < 0 ||
+                nxc_idmap_shift(f->ids->gids, f->ids->n_gids, 0, &gid) < 0)
+                return 0; /* it has none */
+        for (size_t i = 0; i < f->composed.etc_files.n; i++)
+                if (fchownat(etc_fd, f->composed.etc_files.v[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+                        return nxc_fail(err, errno, "give 'etc/%s' to the container's root",
+                                f->composed.etc_files.v[i]);
+        return 0;
 }
 
 static int make_etc(struct nxc_flow *f, struct nxc_error *err)
@@ -171,7 +196,9 @@ static int make_etc(struct nxc_flow *f, struct nxc_error *err)
         _cleanup_close_ int fd = -EBADF;
         int r = make_subdir(f, "etc", 0755, &fd, err);
 
-        return r < 0 ? r : nxc_compose_write_etc(&f->composed, fd, err);
+        if (r == 0)
+                r = nxc_compose_write_etc(&f->composed, fd, err);
+        return r == 0 && f->ids ? give_etc(f, fd, err) : r;
 }
 
 static int make_workdir(struct nxc_flow *f, struct nxc_error *err)

@@ -242,6 +242,8 @@ static int find_ids(struct nxc_flow *f, struct nxc_error *err)
         json_t *doc = f->spec ? nxc_spec_json(f->spec) : NULL, *ns;
         size_t i;
 
+        if (!doc)
+                return nxc_flow_choose_ids(f, err);
         json_array_foreach (nxc_json_get(doc, "linux.namespaces"), i, ns) {
                 if (!nxc_streq(nxc_json_str(ns, "type"), "user"))
                         continue;

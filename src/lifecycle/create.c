@@ -207,6 +207,10 @@ STEP(step_parse_options)
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
                         "container ID file '%s' exists; is another container using it?", f->o->cid_file);
         f->image_name = f->o->image;
+        if (f->o->userns && !nxc_streq(f->o->userns, "auto")) /* that needs the container's directory */
+                r = nxc_flow_choose_ids(f, err);
+        if (r < 0)
+                return r;
         if (f->is_run && f->o->detach && f->o->compose.terminal && !f->o->console_socket)
                 return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
                         "a terminal (-t) for a detached container (-d): nobody would hold its other end");

@@ -65,6 +65,10 @@ int nxc_flow_describe(struct nxc_flow *f, struct nxc_error *err);
 /* An image alone makes the bundle (create-bundle.c). */
 int nxc_flow_compose(struct nxc_flow *f, struct nxc_error *err);
 int nxc_flow_write_bundle(struct nxc_flow *f, struct nxc_error *err);
+/* --userns: fills f->ids, once; its mappings as config.json has them, a new reference or NULL
+ * (create-userns.c). */
+int nxc_flow_choose_ids(struct nxc_flow *f, struct nxc_error *err);
+json_t *nxc_flow_id_mappings(const struct nxc_id_range *ranges, size_t n);
 /* The storage driver and the size (create-storage.c), then its part in the boxes L, W to Z, and BB. */
 int nxc_flow_choose_storage(struct nxc_flow *f, struct nxc_error *err);
 int nxc_flow_refuse_storage(const struct nxc_flow *f, struct nxc_error *err);

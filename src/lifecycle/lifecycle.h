@@ -58,6 +58,7 @@ struct nxc_create_opts {
         struct nxc_compose_opts compose; /* for an image without a bundle; .id and .rootfs are set here */
         const char *runtime;             /* --runtime, or NULL */
         const char *storage;             /* --storage, or NULL */
+        const char *userns;              /* an image's: "auto", "host", or a mapping; NULL: host */
         uint64_t storage_size;           /* --storage-size in bytes; 0: not given */
         const char *pid_file, *cid_file, *console_socket, *pidfd_socket; /* or NULL */
         const char *platform;                                            /* --platform, or NULL */

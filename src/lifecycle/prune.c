@@ -208,15 +208,21 @@ out:
         return r;
 }
 
-/* Whoever kept its root; a driver that this build has not leaves it to one that has. */
+/* By whoever kept its root. 1: that is a driver which this build has not; it stays for one that has. */
 static int release_orphan(struct nxc_host *h, const char *name, const char *dir, struct nxc_error *err)
 {
         struct nxc_storage_env env = nxc_host_storage_env(h);
+        struct nxc_storage_container c = { &env, name, dir };
         const struct nxc_storage_ops *storage;
-        int r = nxc_storage_of_dir(dir, &storage, err);
+        struct nxc_error why = { 0 };
+        int r = nxc_storage_of_dir(dir, &storage, &why);
 
-        return r < 0 ? r
-                     : nxc_storage_release(storage, &(struct nxc_storage_container){ &env, name, dir }, err);
+        if (r == 0)
+                return nxc_storage_release(storage, &c, err);
+        if (why.kind == NXC_ERR_OUT_OF_MEMORY)
+                return nxc_oom(err);
+        nxc_warn("remove '%s': %s, ignoring", dir, why.message);
+        return 1;
 }
 
 static int remove_orphans(struct nxc_host *h, const struct nxc_strv *orphans,
@@ -230,7 +236,7 @@ static int remove_orphans(struct nxc_host *h, const struct nxc_strv *orphans,
                         r = nxc_remove_tree_at(AT_FDCWD, dir, err);
                 if (r < 0)
                         return r;
-                report->containers++;
+                report->containers += r == 0;
         }
         return 0;
 }

@@ -27,6 +27,7 @@ static int add_namespaces(struct nxc_compose *c, struct nxc_error *err)
                 { "uts", true },
                 { "mount", true },
                 { "cgroup", c->host->cgroup_namespace },
+                { "user", c->opts->uid_mappings != NULL },
         };
         json_t *array = json_array();
         int r = nxc_put(c->linux_, "namespaces", array, err);
@@ -97,9 +98,23 @@ static int add_resources(struct nxc_compose *c, struct nxc_error *err)
         return r;
 }
 
+static int add_mappings(struct nxc_compose *c, struct nxc_error *err)
+{
+        int r = c->opts->uid_mappings
+                        ? nxc_put(c->linux_, "uidMappings", json_deep_copy(c->opts->uid_mappings), err)
+                        : 0;
+
+        return r == 0 && c->opts->gid_mappings
+                       ? nxc_put(c->linux_, "gidMappings", json_deep_copy(c->opts->gid_mappings), err)
+                       : r;
+}
+
 int nxc_compose_linux(struct nxc_compose *c, struct nxc_error *err)
 {
         int r = add_namespaces(c, err);
+
+        if (r == 0)
+                r = add_mappings(c, err);
 
         if (r == 0)
                 r = add_sysctls(c, err);

@@ -45,7 +45,8 @@ struct nxc_compose_opts {
         struct nxc_strv mounts;    /* type=bind,source=..,target=.. | type=tmpfs,.. */
         struct nxc_strv tmpfs;     /* DST[:opts] */
         const char *user, *workdir, *hostname, *stop_signal;
-        const char *network;   /* none | host; NULL: none */
+        const json_t *uid_mappings, *gid_mappings; /* of a user namespace; NULL: the host's */
+        const char *network;                       /* none | host; NULL: none */
         uint64_t memory_bytes; /* 0: unset; with it swap is limited to twice as much, as podman does */
         double cpus;           /* 0: unset */
         int64_t pids_limit;    /* 0: default (2048), -1: unlimited */

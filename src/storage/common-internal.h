@@ -10,8 +10,21 @@ int nxc_storage_compose(const struct nxc_storage_request *q, int *ret_mount_fd, 
 /* What compose made, once it was copied; absent is success. */
 int nxc_storage_remove_overlay(int dir_fd, struct nxc_error *err);
 
-/* A size, asked of a driver that has none to give. */
-int nxc_storage_refuse_size(const char *driver, struct nxc_error *err);
+/* Sizes by project quotas, of what lies in directories of the container: `names`, NULL terminated, of which
+ * the first that exists is looked at. */
+/* prepare: whether the file system of the container's directory has them; by name if not. */
+int nxc_storage_check_quota(const char *driver, int dir_fd, struct nxc_error *err);
+/* make: all of them become one project with a limit. */
+int nxc_storage_limit(int dir_fd, const char *const *names, uint64_t bytes, struct nxc_error *err);
+/* release: the limit goes, while the directories are still there. */
+int nxc_storage_unlimit(
+        const struct nxc_storage_container *c, const char *const *names, struct nxc_error *err);
+/* usage: by the quota, or else by counting names[0]. */
+int nxc_storage_quota_usage(const struct nxc_storage_container *c, const char *const *names,
+        struct nxc_storage_usage *ret, struct nxc_error *err);
+/* resize */
+int nxc_storage_relimit(const struct nxc_storage_container *c, const char *const *names, uint64_t bytes,
+        struct nxc_error *err);
 
 /* A directory of the container's, which must not exist; *ret_fd may be NULL. */
 int nxc_storage_make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd, struct nxc_error *err);

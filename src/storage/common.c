@@ -33,15 +33,6 @@ int nxc_storage_remove_overlay(int dir_fd, struct nxc_error *err)
         return r < 0 ? r : nxc_remove_tree_at(dir_fd, "work", err);
 }
 
-int nxc_storage_refuse_size(const char *driver, struct nxc_error *err)
-{
-        int r = nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
-                "a size (--storage-size) with storage driver '%s' on this file system", driver);
-
-        nxc_error_hint(err, "use --storage raw");
-        return r;
-}
-
 int nxc_storage_compose(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err)
 {
         _cleanup_close_ int upper = -EBADF, work = -EBADF;

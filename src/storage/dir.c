@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+static const char *const directories[] = { "rootfs", NULL };
+
 struct copying {
         const struct nxc_storage_progress *progress;
         uint64_t done, total;
@@ -78,8 +80,11 @@ static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struc
         struct nxc_error why = { 0 };
         int r;
 
-        if (q->size_bytes)
-                return nxc_storage_refuse_size("dir", err);
+        if (q->size_bytes) {
+                r = nxc_storage_check_quota("dir", q->dir_fd, err);
+                if (r < 0)
+                        return r;
+        }
         if (nxc_feature_enabled("OVERLAY"))
                 r = nxc_storage_compose(q, ret_mount_fd, &why);
         else
@@ -92,19 +97,41 @@ static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struc
         return r == 0 && nxc_feature_enabled("OVERLAY") ? 0 : prepare_copy(q, ret_mount_fd, err);
 }
 
+/* A limit does not stop who may exceed limits, which the one who copies may. */
+static int check_size(
+        const struct nxc_storage_container *c, const struct nxc_storage_request *q, struct nxc_error *err)
+{
+        struct nxc_storage_usage u;
+        int r = nxc_storage_quota_usage(c, directories, &u, err);
+
+        if (r < 0 || u.bytes <= q->size_bytes)
+                return r;
+        r = nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, ENOSPC,
+                "fit the image's %llu bytes into a root of %llu bytes", (unsigned long long)u.bytes,
+                (unsigned long long)q->size_bytes);
+        nxc_error_hint(err, "--storage-size with more than that");
+        return r;
+}
+
 static int make(const struct nxc_storage_container *c, const struct nxc_storage_request *q, int *mount_fd,
         struct nxc_error *err)
 {
         _cleanup_close_ int upper = openat(
                 q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int r;
+        int r = 0, saved = errno;
 
         nxc_closep(mount_fd);
-        if (upper < 0 && errno == ENOENT)
-                return 0; /* it was made by prepare */
+        if (upper < 0 && saved == ENOENT) /* it was made by prepare */
+                return q->size_bytes ? nxc_storage_limit(q->dir_fd, directories, q->size_bytes, err) : 0;
+        errno = saved;
         if (upper < 0)
                 return nxc_fail(err, errno, "open the container's 'upper' directory");
-        r = copy_root(q, upper, err);
+        if (q->size_bytes)
+                r = nxc_storage_limit(q->dir_fd, directories, q->size_bytes, err);
+        if (r == 0)
+                r = copy_root(q, upper, err);
+        if (r == 0 && q->size_bytes)
+                r = check_size(c, q, err);
         return r < 0 ? r : nxc_storage_remove_overlay(q->dir_fd, err);
 }
 
@@ -114,14 +141,21 @@ static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind ki
         return nxc_storage_attach_dir(c, -EBADF, NULL, ret, err);
 }
 
+static int release(const struct nxc_storage_container *c, struct nxc_error *err)
+{
+        int r = nxc_storage_unmount(c, err);
+
+        return r < 0 ? r : nxc_storage_unlimit(c, directories, err);
+}
+
 static int usage(const struct nxc_storage_container *c, struct nxc_storage_usage *ret, struct nxc_error *err)
 {
-        struct nxc_storage_usage u = { 0 };
-        int r = nxc_storage_disk_usage(c->dir, "rootfs", &u.bytes, err);
+        return nxc_storage_quota_usage(c, directories, ret, err);
+}
 
-        if (r == 0)
-                *ret = u;
-        return r;
+static int resize(const struct nxc_storage_container *c, uint64_t size_bytes, struct nxc_error *err)
+{
+        return nxc_storage_relimit(c, directories, size_bytes, err);
 }
 
 const struct nxc_storage_ops nxc_storage_dir = {
@@ -134,6 +168,7 @@ const struct nxc_storage_ops nxc_storage_dir = {
         .prepare = prepare,
         .make = make,
         .attach = attach,
-        .release = nxc_storage_unmount,
+        .release = release,
         .usage = usage,
+        .resize = resize,
 };

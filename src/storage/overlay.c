@@ -12,6 +12,9 @@
 
 #define FILESYSTEMS_MAX_BYTES 65536 /* some dozen names */
 
+/* One project: what is copied up is made in one and moved to the other. */
+static const char *const directories[] = { "upper", "work", NULL };
+
 static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
 {
         _cleanup_free_ char *text = NULL;
@@ -30,8 +33,8 @@ static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struc
         int r = 0;
 
         if (q->size_bytes)
-                return nxc_storage_refuse_size("overlay", err);
-        if (q->ids)
+                r = nxc_storage_check_quota("overlay", q->dir_fd, err);
+        if (r == 0 && q->ids)
                 r = nxc_idmap_open(q->ids, &userns, err);
         if (r < 0)
                 return r;
@@ -102,9 +105,10 @@ static int make(const struct nxc_storage_container *c, const struct nxc_storage_
         struct nxc_error *err)
 {
         _cleanup_close_ int upper = -EBADF;
+        int r = q->size_bytes ? nxc_storage_limit(q->dir_fd, directories, q->size_bytes, err) : 0;
 
-        if (!q->ids)
-                return 0;
+        if (r < 0 || !q->ids)
+                return r;
         upper = openat(q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (upper < 0)
                 return nxc_fail(err, errno, "open the container's 'upper' directory");
@@ -117,14 +121,21 @@ static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind ki
         return nxc_storage_attach_dir(c, mount_fd, NULL, ret, err);
 }
 
+static int release(const struct nxc_storage_container *c, struct nxc_error *err)
+{
+        int r = nxc_storage_unmount(c, err);
+
+        return r < 0 ? r : nxc_storage_unlimit(c, directories, err);
+}
+
 static int usage(const struct nxc_storage_container *c, struct nxc_storage_usage *ret, struct nxc_error *err)
 {
-        struct nxc_storage_usage u = { 0 };
-        int r = nxc_storage_disk_usage(c->dir, "upper", &u.bytes, err);
+        return nxc_storage_quota_usage(c, directories, ret, err);
+}
 
-        if (r == 0)
-                *ret = u;
-        return r;
+static int resize(const struct nxc_storage_container *c, uint64_t size_bytes, struct nxc_error *err)
+{
+        return nxc_storage_relimit(c, directories, size_bytes, err);
 }
 
 const struct nxc_storage_ops nxc_storage_overlay = {
@@ -137,6 +148,7 @@ const struct nxc_storage_ops nxc_storage_overlay = {
         .prepare = prepare,
         .make = make,
         .attach = attach,
-        .release = nxc_storage_unmount,
+        .release = release,
         .usage = usage,
+        .resize = resize,
 };

@@ -224,7 +224,7 @@ machine_list()
                 sed -E 's/ d ([0-9]+ [0-9]+) [0-9]+$/ d \1/' | sort
         # libpod_parent is podman's own, which it never removes. NXC_TEST_SHARED=1: others run containers here, too.
         [ -n "${NXC_TEST_SHARED-}" ] || find /sys/fs/cgroup -type d \( -fstype cgroup -o -fstype cgroup2 \) -printf 'cgroup %p\n' 2>/dev/null | grep -v libpod_parent | sort
-        losetup -a 2>/dev/null | sed 's/^/loop /'
+        [ -n "${NXC_TEST_SHARED-}" ] || losetup -a 2>/dev/null | sed 's/^/loop /'
         container_processes | sed 's/^/process /'
 }
 

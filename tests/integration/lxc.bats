@@ -102,6 +102,47 @@ start_c()
         assert_output_has "$(readlink /proc/self/ns/ipc)" $'\n1\n' "not implemented"
 }
 
+# A root that belongs to the namespace's root, as runc wants it, too.
+@test "a user namespace: root inside, nobody outside; the state directory stays root's" {
+        local mapping='[{"containerID": 0, "hostID": 100000, "size": 65536}]' pid
+        cp -a "$BUNDLE" "$BATS_TEST_TMPDIR/mapped"
+        chown -R 100000:100000 "$BATS_TEST_TMPDIR/mapped/rootfs"
+        local BUNDLE=$BATS_TEST_TMPDIR/mapped
+        snapshot_machine
+        in_container ".root.readonly = false | .linux.namespaces += [{\"type\": \"user\"}]
+                | .linux.uidMappings = $mapping | .linux.gidMappings = $mapping | .linux.sysctl = {\"net.ipv4.ip_forward\": \"1\"}" \
+                'id -u; awk "{ print \$2, \$3 }" /proc/self/uid_map; touch /tmp/x && stat -c %u /tmp/x; echo >/dev/null
+                cat /proc/sys/net/ipv4/ip_forward; grep CapEff /proc/self/status; mount -t tmpfs x /tmp || echo refused'
+        assert_output_is "$(printf '0\n100000 65536\n0\n1\nCapEff:\t0000000020000420\nrefused')"
+        rm -f "$BUNDLE/rootfs/tmp/x"
+        assert_machine_unchanged
+        edit_bundle "$BUNDLE" '.process.args = ["sleep", "1000"]'
+        nexcage run -d --bundle "$BUNDLE" c >/dev/null 2>&1 3>&-
+        pid=$(nexcage state c | jq .pid)
+        [ "$(stat -c %u "/proc/$pid") $(stat -c %u:%a "$NXC_ROOT/c")" = "100000 0:700" ]
+        [ "$(nexcage exec --user 7:8 c sh -c 'id -u; id -g' | tr '\n' ' ')" = "7 8 " ]
+        [ "$(lxc-attach -P "$NXC_ROOT" -n c -- /bin/id -u)" = 0 ]
+        run on_pty -- "$NEXCAGE" --root "$NXC_ROOT" exec -t c tty
+        assert_output_has /dev/pts/
+}
+
+@test "namespaces by path: network, ipc, uts, cgroup, time and pid of a process; the monitor stays outside" {
+        local pid types=network:net\ ipc:ipc\ uts:uts\ cgroup:cgroup\ time:time\ pid:pid kind filter=.
+        unshare --net --ipc --uts --cgroup --time --pid --fork sleep 100 3>&- &
+        local unshared=$!
+        wait_for 5 pgrep -P $unshared
+        pid=$(pgrep -P $unshared)
+        for kind in $types; do
+                filter+=" | .linux.namespaces |= map(select(.type != \"${kind%:*}\"))
+                        + [{\"type\": \"${kind%:*}\", \"path\": \"/proc/$pid/ns/${kind#*:}\"}]"
+        done
+        in_container "$filter | del(.hostname)" \
+                'for n in net ipc uts cgroup time pid; do readlink /proc/self/ns/$n; done'
+        assert_output_is "$(for kind in $types; do readlink "/proc/$pid/ns/${kind#*:}"; done)"
+        kill "$pid"
+        wait $unshared || true
+}
+
 @test "mounts: recursive and read-only ones, a tmpfs with what was there, nothing on the host" {
         snapshot_machine
         in_container '.root.readonly = false | .mounts += [
@@ -144,5 +185,6 @@ start_c()
 .process.args = ["nosuch"]|executable file not found in $PATH
 .process.args = ["/etc"]|permission denied
 .linux.mountLabel = "x"|cannot honour linux.mountLabel
+.linux.namespaces += [{"type": "user"}]|a user namespace has to map id 0
 EOF
 }

@@ -98,8 +98,10 @@ sweep()
         echo "# $count allocations, $((1 + (count - 1) / step)) of them failed: $*"
 }
 
+# liblxc repeats an allocation until it succeeds, so that it never ends here.
 all_from_there()
 {
+        [ "$NXC_TEST_RUNTIME" != lxc ] || return 0
         OOM_ALL=1
         sweep "$@"
 }

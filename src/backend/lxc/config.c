@@ -211,6 +211,7 @@ int lxc_config(
                 { "lxc.pty.max", "0" },
                 { "lxc.autodev", "0" },
                 { "lxc.apparmor.profile", "unconfined" }, /* the spec's is set by nexcage-init */
+                { "lxc.cgroup.relative", "1" },           /* else it begins at the cgroup of process 1 */
                 { "lxc.signal.halt", "SIGTERM" },
                 { "lxc.signal.stop", "SIGKILL" },
         };
@@ -238,8 +239,8 @@ int lxc_config(
         if (r == 0)
                 r = lxc_items_add(ret, err, "lxc.cgroup.dir.container", "%s", o->cgroup);
         if (r == 0)
-                r = lxc_items_add(ret, err, "lxc.cgroup.dir.monitor", "nexcage.monitor/%s", o->id);
+                r = lxc_items_add(ret, err, "lxc.cgroup.dir.monitor", "%s", o->monitor_cgroup);
         if (r == 0)
-                r = lxc_items_add(ret, err, "lxc.cgroup.dir.monitor.pivot", "nexcage.monitor/%s.end", o->id);
+                r = lxc_items_add(ret, err, "lxc.cgroup.dir.monitor.pivot", "%s.end", o->monitor_cgroup);
         return r == 0 ? add_resources(spec, o, ret, err) : r;
 }

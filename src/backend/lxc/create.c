@@ -33,7 +33,7 @@ struct creation {
         const struct nxc_backend_target *t;
         const struct nxc_backend_create *c;
         const json_t *spec;
-        char *cgroup, *rt, *lxcpath, *log, *config, *rootfs_mount;
+        char *cgroup, *monitor_cgroup, *rt, *lxcpath, *log, *config, *rootfs_mount;
         struct lxc_items items;
         struct lxc_mounts *mounts;
         struct lxc_record rec;
@@ -41,7 +41,7 @@ struct creation {
         void *seccomp;
         size_t seccomp_len;
         unsigned seccomp_flags;
-        int sync[2], report[2], pids[2], listener, console, init_fd, plan_fd, null;
+        int sync[2], report[2], pids[2], listener, console, init_fd, plan_fd, null, held;
         int keep_fds;
         pid_t init;
 };
@@ -49,6 +49,7 @@ struct creation {
 static void creation_done(struct creation *k)
 {
         free(k->cgroup);
+        free(k->monitor_cgroup);
         free(k->rt);
         free(k->lxcpath);
         free(k->log);
@@ -70,12 +71,14 @@ static void creation_done(struct creation *k)
         nxc_closep(&k->init_fd);
         nxc_closep(&k->plan_fd);
         nxc_closep(&k->null);
+        nxc_closep(&k->held);
 }
 #define _cleanup_creation_ __attribute__((cleanup(creation_done)))
-#define CREATION_INIT                                                                                       \
-        {                                                                                                   \
-                .sync = { -EBADF, -EBADF }, .report = { -EBADF, -EBADF }, .pids = { -EBADF, -EBADF },       \
-                .listener = -EBADF, .console = -EBADF, .init_fd = -EBADF, .plan_fd = -EBADF, .null = -EBADF \
+#define CREATION_INIT                                                                                 \
+        {                                                                                             \
+                .sync = { -EBADF, -EBADF }, .report = { -EBADF, -EBADF }, .pids = { -EBADF, -EBADF }, \
+                .listener = -EBADF, .console = -EBADF, .init_fd = -EBADF, .plan_fd = -EBADF,          \
+                .null = -EBADF, .held = -EBADF                                                        \
         }
 
 /* ---- what can be prepared before anything exists */
@@ -154,27 +157,33 @@ static uint64_t own_bounding_set(void)
 static int make_plan(struct creation *k, struct nxc_error *err)
 {
         _cleanup_buf_ struct nxc_buf plan = { 0 };
-        struct lxc_ns_path numbered[LXC_MAX_PATHS];
         struct lxc_plan_opts o = { .process = json_object_get(k->spec, "process"),
                 .spec = k->spec,
                 .listen_fd = lxc_monitor_number(&k->monitor, LXC_FD_LISTEN),
                 .console_fd = lxc_monitor_number(&k->monitor, LXC_FD_CONSOLE),
                 .stdio_fd = lxc_monitor_number(&k->monitor, LXC_FD_STDIN),
                 .keep_fds = k->keep_fds,
+                .listen_fds = nxc_process_listen_fds(),
+                .listen_names = getenv("LISTEN_FDNAMES"),
                 .available_caps = own_bounding_set(),
                 .seccomp = k->seccomp,
                 .seccomp_len = k->seccomp_len,
-                .seccomp_flags = k->seccomp_flags,
-                .paths = numbered,
-                .n_paths = k->monitor.n_paths };
+                .seccomp_flags = k->seccomp_flags };
         int r;
 
-        for (size_t i = 0; i < k->monitor.n_paths; i++) {
-                numbered[i] = k->monitor.paths[i];
-                numbered[i].fd = lxc_monitor_number(&k->monitor, LXC_MONITOR_FDS + (int)i);
-        }
         r = lxc_plan(&o, &plan, err);
         return r < 0 ? r : lxc_seal_plan(&plan, &k->plan_fd, err);
+}
+
+/* Cgroups are the machine's, and the same id may be in another state root: FNV-1a of where this one is. */
+static int name_monitor_cgroup(struct creation *k, struct nxc_error *err)
+{
+        uint32_t hash = 2166136261u;
+
+        for (const char *p = k->t->state_dir; *p; p++)
+                hash = (hash ^ (unsigned char)*p) * 16777619u;
+        k->monitor_cgroup = nxc_strf("%s%s-%08x", &MONITOR_CGROUP[1], k->t->id, hash);
+        return k->monitor_cgroup ? 0 : nxc_oom(err);
 }
 
 static int translate(struct creation *k, struct nxc_error *err)
@@ -189,7 +198,10 @@ static int translate(struct creation *k, struct nxc_error *err)
                 .no_new_keyring = k->c->no_new_keyring };
         int r = lxc_cgroup_path(k->spec, k->t->id, &k->cgroup, err);
 
+        if (r == 0)
+                r = name_monitor_cgroup(k, err);
         o.cgroup = k->cgroup;
+        o.monitor_cgroup = k->monitor_cgroup;
         if (r == 0)
                 r = lxc_config(k->spec, &o, &k->items, err);
         if (r == 0 && json_is_object(seccomp))
@@ -209,30 +221,21 @@ static int save_spec(struct creation *k, struct nxc_error *err)
 
 /* ---- the monitor */
 
-/* Of each hierarchy, as far as it is there when it is needed: the container's, then the monitor's two. */
+/* In every hierarchy: the container's, then the monitor's two. */
 static int note_cgroups(struct creation *k, struct nxc_error *err)
 {
-        _cleanup_closedir_ DIR *d = opendir("/sys/fs/cgroup");
-        bool v2 = nxc_cgroup_mode() == NXC_CGROUP_V2;
-        struct dirent *de;
+        const char *names[] = { k->cgroup, k->monitor_cgroup, k->monitor_cgroup };
         int r = 0;
 
-        while (d && r == 0 && (de = readdir(d))) {
-                const char *slash = v2 ? "" : "/", *name = v2 ? "" : de->d_name;
+        for (size_t i = 0; r == 0 && i < NXC_ARRAY_SIZE(names); i++) {
+                _cleanup_free_ char *path = nxc_strf("/%s%s", names[i], i == 2 ? ".end" : "");
 
-                if (de->d_name[0] == '.' || (!v2 && de->d_type != DT_DIR))
-                        continue;
-                r = nxc_strv_addf(&k->rec.cgroups, "/sys/fs/cgroup%s%s/%s", slash, name, k->cgroup);
-                if (r == 0)
-                        r = nxc_strv_addf(&k->rec.cgroups, "/sys/fs/cgroup%s%s/nexcage.monitor/%s", slash,
-                                name, k->t->id);
-                if (r == 0)
-                        r = nxc_strv_addf(&k->rec.cgroups, "/sys/fs/cgroup%s%s/nexcage.monitor/%s.end",
-                                slash, name, k->t->id);
-                if (v2)
-                        break;
+                r = path ? lxc_cgroups_at(path, &k->rec.cgroups, err) : nxc_oom(err);
         }
-        return r < 0 ? nxc_oom(err) : 0;
+        /* What a killed liblxc left: it takes none that is there already. One in use is not empty. */
+        for (size_t i = 0; r == 0 && i < k->rec.cgroups.n; i++)
+                rmdir(k->rec.cgroups.v[i]);
+        return r;
 }
 
 static int start_monitor(struct creation *k, struct nxc_error *err)
@@ -247,6 +250,7 @@ static int start_monitor(struct creation *k, struct nxc_error *err)
         m->config = k->config;
         m->items = &k->items;
         m->debug = k->t->debug;
+        m->userns = lxc_ns_find(k->spec, "user") != NULL;
         m->fds[LXC_FD_PID] = k->pids[1];
         m->fds[LXC_FD_INIT] = k->init_fd;
         m->fds[LXC_FD_PLAN] = k->plan_fd;
@@ -256,6 +260,7 @@ static int start_monitor(struct creation *k, struct nxc_error *err)
         m->fds[LXC_FD_CONSOLE] = k->console;
         for (int i = 0; i < 3; i++)
                 m->fds[LXC_FD_STDIN + i] = k->c->stdio[i] >= 0 ? k->c->stdio[i] : k->null;
+        k->held = lxc_hold_monitor_cgroups();
         k->rec.monitor = fork();
         if (k->rec.monitor < 0)
                 return nxc_fail(err, errno, "start liblxc's monitor");
@@ -323,26 +328,8 @@ static int await_hook(struct creation *k, struct nxc_error *err)
         do
                 n = read(k->sync[0], &word, 1);
         while (n < 0 && errno == EINTR);
+        nxc_closep(&k->held);
         return n == 1 ? 0 : explain(k, "start container", err);
-}
-
-/* Where they really are: liblxc begins at the cgroup of process 1. The container's come first in the record.
- */
-static int look_at_cgroups(struct creation *k, struct nxc_error *err)
-{
-        _cleanup_strv_ struct nxc_strv monitor = { 0 };
-        int r;
-
-        nxc_strv_done(&k->rec.cgroups);
-        r = lxc_cgroups_of(k->init, NULL, &k->rec.cgroups, err);
-        if (r == 0)
-                r = lxc_cgroups_of(k->rec.monitor, NULL, &monitor, err);
-        for (size_t i = 0; r == 0 && i < monitor.n; i++)
-                if (strstr(monitor.v[i], MONITOR_CGROUP) &&
-                        (nxc_strv_add(&k->rec.cgroups, monitor.v[i]) < 0 ||
-                                nxc_strv_addf(&k->rec.cgroups, "%s.end", monitor.v[i]) < 0))
-                        r = nxc_oom(err);
-        return r == 0 ? lxc_record_save(k->t, &k->rec, err) : r;
 }
 
 /* ---- inside */
@@ -363,6 +350,10 @@ static int setup_root(void *arg, int report_fd, struct nxc_error *err)
         if (root < 0)
                 return nxc_fail_kind(
                         err, NXC_ERR_LXC, errno, "open the container's root '%s'", k->rootfs_mount);
+        /* Until here the host's: it may pass the state directory. */
+        r = lxc_ns_find(k->spec, "user") ? lxc_become_root(err) : 0;
+        if (r < 0)
+                return r;
         /* Nothing that is mounted in it may show on the host. */
         if (syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH | AT_RECURSIVE, &hidden, sizeof(hidden)) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "set the propagation of the container's root");
@@ -402,16 +393,16 @@ static int run_hooks(const struct creation *k, enum nxc_hook_point point, struct
 
 static int run_container_hooks(void *arg, int report_fd, struct nxc_error *err)
 {
-        return run_hooks(arg, NXC_HOOK_CREATE_CONTAINER, err);
+        struct creation *k = arg;
+        int r = lxc_ns_find(k->spec, "user") ? lxc_become_root(err) : 0;
+
+        return r < 0 ? r : run_hooks(k, NXC_HOOK_CREATE_CONTAINER, err);
 }
 
 static int inside(struct creation *k, int (*fn)(void *, int, struct nxc_error *), struct nxc_error *err)
 {
         _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, k->init, 0);
-        struct lxc_enter e = { .pidfd = pidfd,
-                .flags = lxc_ns_of(k->init),
-                .paths = k->monitor.paths,
-                .n_paths = k->monitor.n_paths };
+        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(k->init) };
         struct lxc_entered child = LXC_ENTERED_INIT;
         int r;
 
@@ -498,8 +489,6 @@ static int create_steps(struct creation *k, struct nxc_error *err)
         if (r == 0)
                 r = await_hook(k, err);
         if (r == 0)
-                r = look_at_cgroups(k, err);
-        if (r == 0)
                 r = inside(k, setup_root, err);
         if (r == 0)
                 r = run_hooks(k, NXC_HOOK_PRESTART, err);
@@ -539,11 +528,16 @@ static int create(const struct nxc_backend_target *t, const struct nxc_backend_c
         k.t = t;
         k.c = c;
         k.spec = nxc_spec_json(c->spec);
-        k.keep_fds = k.monitor.keep_fds = c->preserve_fds;
-        if (c->preserve_fds > 0 && !nxc_process_may_preserve(c->preserve_fds))
+        k.keep_fds = k.monitor.keep_fds = c->preserve_fds + nxc_process_listen_fds();
+        if (k.keep_fds > 0 && !nxc_process_may_preserve(k.keep_fds))
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
-                        "pass on %d file descriptors: 3 to %d are not all open", c->preserve_fds,
-                        2 + c->preserve_fds);
+                        "pass on %d file descriptors: 3 to %d are not all open", k.keep_fds, 2 + k.keep_fds);
+        if (t->systemd_cgroup && access("/run/systemd/system", F_OK) < 0)
+                return nxc_fail_kind(
+                        err, NXC_ERR_LXC, 0, "make a systemd cgroup: systemd does not run here");
+        if (c->console_socket && !nxc_spec_terminal(c->spec))
+                return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                        "a --console-socket is given, but process.terminal is not set");
         if (console >= 0) {
                 k.console = fcntl(console, F_DUPFD_CLOEXEC, 3);
                 if (k.console < 0)

@@ -12,6 +12,7 @@
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/ioprio.h>
 #include <poll.h>
 #include <sched.h>
@@ -96,12 +97,13 @@ int lxc_report_read(int fd, struct nxc_error *err)
         return report.errnum > 0 ? -report.errnum : -EINVAL;
 }
 
-int lxc_cgroups_of(pid_t init, const char *below, struct nxc_strv *ret, struct nxc_error *err)
+/* below: "/x/y"; or NULL: where the process is in each. */
+static int list_cgroups(pid_t pid, const char *below, struct nxc_strv *ret, struct nxc_error *err)
 {
         char path[64], line[4096];
         _cleanup_fclose_ FILE *f = NULL;
 
-        snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)init);
+        snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
         f = fopen(path, "re");
         while (f && fgets(line, sizeof(line), f)) {
                 char *list = strchr(line, ':'), *dir = list ? strchr(list + 1, ':') : NULL;
@@ -116,15 +118,24 @@ int lxc_cgroups_of(pid_t init, const char *below, struct nxc_strv *ret, struct n
                 rest = nxc_starts_with(list, "name=") ? list + 5 : list;
                 if (!*rest && nxc_cgroup_mode() != NXC_CGROUP_V2)
                         rest = "unified";
-                r = nxc_strv_addf(ret, "%s%s%s%s%s%s", top, *rest ? "/" : "", rest, dir, below ? "/" : "",
-                        below ? below : "");
+                r = nxc_strv_addf(ret, "%s%s%s%s", top, *rest ? "/" : "", rest, below ? below : dir);
                 if (r < 0)
                         return nxc_oom(err);
         }
         return 0;
 }
 
-static int join_cgroup(const char *dir, pid_t pid)
+int lxc_cgroups_of(pid_t pid, struct nxc_strv *ret, struct nxc_error *err)
+{
+        return list_cgroups(pid, NULL, ret, err);
+}
+
+int lxc_cgroups_at(const char *path, struct nxc_strv *ret, struct nxc_error *err)
+{
+        return list_cgroups(getpid(), path, ret, err);
+}
+
+int lxc_join_cgroup(const char *dir, pid_t pid)
 {
         _cleanup_free_ char *path = nxc_path_join(dir, "cgroup.procs");
         _cleanup_close_ int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -EBADF;
@@ -137,17 +148,20 @@ static int join_cgroup(const char *dir, pid_t pid)
 static int join(const struct lxc_enter *e, struct nxc_error *err)
 {
         for (size_t i = 0; e->cgroups && i < e->cgroups->n; i++) {
-                int r = join_cgroup(e->cgroups->v[i], getpid());
+                int r = lxc_join_cgroup(e->cgroups->v[i], getpid());
 
                 if (r < 0 && r != -ENOENT)
                         return nxc_fail(err, -r, "join the cgroup '%s'", e->cgroups->v[i]);
         }
-        /* Paths first: they may lead to namespaces that only we may join. */
-        for (size_t i = 0; i < e->n_paths; i++)
-                if (setns(e->paths[i].fd, e->paths[i].flag) < 0)
-                        return nxc_fail(err, errno, "join the %s namespace", e->paths[i].type);
         if (e->flags && setns(e->pidfd, e->flags) < 0)
                 return nxc_fail(err, errno, "join the container's namespaces");
+        return 0;
+}
+
+int lxc_become_root(struct nxc_error *err)
+{
+        if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+                return nxc_fail(err, errno, "become root of the container's user namespace");
         return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,6 +24,7 @@ enum { FD_INIT, FD_PLAN, FD_REPORT, FD_CONSOLE, N_FDS };
 struct execution {
         const struct nxc_backend_exec *e;
         int fds[N_FDS];
+        bool userns;
 };
 
 static int number_of(const struct nxc_backend_exec *e, int which)
@@ -55,6 +57,8 @@ static int become_init(void *arg, int report_fd, struct nxc_error *err)
                 fcntl(fd, F_SETFD, 0);
         snprintf(plan, sizeof(plan), "%d", number_of(x->e, FD_PLAN));
         snprintf(report, sizeof(report), "%d", number_of(x->e, FD_REPORT));
+        if (x->userns && lxc_become_root(err) < 0)
+                return -EPERM;
         syscall(SYS_execveat, number_of(x->e, FD_INIT), "", argv, none, AT_EMPTY_PATH);
         return nxc_fail_kind(err, NXC_ERR_LXC, errno, "execute nexcage-init");
 }
@@ -159,6 +163,18 @@ static int check(const struct nxc_backend_target *t, const struct nxc_backend_ex
         return 0;
 }
 
+/* The container's, or one below it (--cgroup). */
+static int find_cgroups(pid_t init, const char *below, struct nxc_strv *ret, struct nxc_error *err)
+{
+        _cleanup_strv_ struct nxc_strv own = { 0 };
+        int r = lxc_cgroups_of(init, &own, err);
+
+        for (size_t i = 0; r == 0 && i < own.n; i++)
+                if (nxc_strv_addf(ret, "%s%s%s", own.v[i], below ? "/" : "", below ? below : "") < 0)
+                        r = nxc_oom(err);
+        return r;
+}
+
 static int start_process(const struct nxc_backend_exec *e, pid_t init, const struct nxc_strv *cgroups,
         struct execution *x, struct lxc_entered *child, struct nxc_error *err)
 {
@@ -168,6 +184,7 @@ static int start_process(const struct nxc_backend_exec *e, pid_t init, const str
 
         if (pidfd < 0)
                 return nxc_fail(err, errno, "open process %d", (int)init);
+        x->userns = enter.flags & CLONE_NEWUSER;
         r = lxc_enter(&enter, become_init, x, child, err);
         if (r < 0)
                 return r;
@@ -192,7 +209,7 @@ int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *
         if (r == 0)
                 r = lxc_open_init(&x.fds[FD_INIT], err);
         if (r == 0)
-                r = lxc_cgroups_of(init, e->cgroup, &cgroups, err);
+                r = find_cgroups(init, e->cgroup, &cgroups, err);
         if (r == 0)
                 r = start_process(e, init, &cgroups, &x, &child, err);
         nxc_closep(&term.theirs);

@@ -3,8 +3,13 @@
  *
  * - syscall: liblxc clones the init with clone3 (or clone). CLONE_PARENT makes the init a child of the
  * process that called create, and so in the end of the engine, which alone gets its true exit status.
+ * Namespaces by path are joined for the time of the clone: the init is in them from its beginning, and the
+ * monitor stays where it is.
  * - waitid, waitpid: the monitor has no such child then. A pidfd answers in their place that it has ended; a
  * thread queues the SIGCHLD that liblxc's loop waits for.
+ * - setresuid, setresgid, setgroups, getuid, getgid: in a user namespace the init goes on as the host's
+ * root, who may pass the state directory, until it executes nexcage-init.
+ * - fchown: liblxc would give the state directory to the container's root.
  * - execvp: the init is executed from a memory file, by descriptor: no path of the container is used or
  * shown.
  *
@@ -21,6 +26,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <grp.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -32,12 +38,17 @@ long syscall(long number, ...);
 
 static struct lxc_lever lever;
 static bool is_set;
+static bool is_init; /* we are */
 static pid_t init_pid;
 static int init_pidfd = -EBADF;
 
 typedef long (*syscall_fn)(long, ...);
 typedef int (*waitid_fn)(idtype_t, id_t, siginfo_t *, int);
 typedef pid_t (*waitpid_fn)(pid_t, int *, int);
+typedef int (*setres_fn)(unsigned, unsigned, unsigned);
+typedef unsigned (*getid_fn)(void);
+typedef int (*fchown_fn)(int, uid_t, gid_t);
+typedef int (*setgroups_fn)(size_t, const gid_t *);
 typedef int (*execvp_fn)(const char *, char *const *);
 
 static void *real(const char *name)
@@ -113,10 +124,54 @@ static void init_was_cloned(pid_t pid)
         errno = saved;
 }
 
+static const char *own_file(int flag)
+{
+        static const struct {
+                int flag;
+                const char *path;
+        } files[] = {
+                { CLONE_NEWPID, "/proc/self/ns/pid" },
+                { CLONE_NEWNET, "/proc/self/ns/net" },
+                { CLONE_NEWIPC, "/proc/self/ns/ipc" },
+                { CLONE_NEWUTS, "/proc/self/ns/uts" },
+                { CLONE_NEWCGROUP, "/proc/self/ns/cgroup" },
+                { CLONE_NEWTIME, "/proc/self/ns/time" },
+        };
+
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(files); i++)
+                if (files[i].flag == flag)
+                        return files[i].path;
+        return "/nosuch";
+}
+
+/* own: where to come back to. */
+static int join_paths(int own[LXC_MAX_PATHS])
+{
+        for (size_t i = 0; i < lever.n_paths; i++)
+                own[i] = open(own_file(lever.paths[i].flag), O_RDONLY | O_CLOEXEC);
+        for (size_t i = 0; i < lever.n_paths; i++)
+                if (own[i] < 0 || setns(lever.paths[i].fd, lever.paths[i].flag) < 0)
+                        return -1;
+        return 0;
+}
+
+static void leave_paths(const int own[LXC_MAX_PATHS])
+{
+        for (size_t i = 0; i < lever.n_paths; i++) {
+                if (setns(own[i], lever.paths[i].flag) < 0)
+                        abort(); /* create sees its end */
+                close(own[i]);
+        }
+}
+
 static long clone_init(long number, long a[6])
 {
         struct clone_args args = { 0 };
+        int own[LXC_MAX_PATHS];
         long pid;
+
+        if (join_paths(own) < 0)
+                return -1;
 
         if (number == SYS_clone3) {
                 size_t size = (size_t)a[1] < sizeof(args) ? (size_t)a[1] : sizeof(args);
@@ -128,8 +183,11 @@ static long clone_init(long number, long a[6])
         } else {
                 pid = real_syscall()(number, a[0] | CLONE_PARENT, a[1], a[2], a[3], a[4]);
         }
-        if (pid > 0)
+        is_init = pid == 0;
+        if (pid > 0) {
+                leave_paths(own);
                 init_was_cloned((pid_t)pid);
+        }
         return pid;
 }
 
@@ -203,11 +261,53 @@ pid_t waitpid(pid_t pid, int *status, int options)
         return pid;
 }
 
+static int set_ids(const char *name, unsigned real_id, unsigned effective, unsigned saved)
+{
+        return is_init ? 0 : ((setres_fn)real(name))(real_id, effective, saved);
+}
+
+int setresuid(uid_t real_id, uid_t effective, uid_t saved)
+{
+        return set_ids("setresuid", real_id, effective, saved);
+}
+
+int setresgid(gid_t real_id, gid_t effective, gid_t saved)
+{
+        return set_ids("setresgid", real_id, effective, saved);
+}
+
+int setgroups(size_t n, const gid_t *list)
+{
+        return is_init ? 0 : ((setgroups_fn)real("setgroups"))(n, list);
+}
+
+/* liblxc sends them along with messages, and the kernel takes none that the namespace does not map. */
+uid_t getuid(void)
+{
+        return is_init ? 0 : ((getid_fn)real("getuid"))();
+}
+
+gid_t getgid(void)
+{
+        return is_init ? 0 : ((getid_fn)real("getgid"))();
+}
+
+int fchown(int fd, uid_t owner, gid_t group)
+{
+        return is_set ? 0 : ((fchown_fn)real("fchown"))(fd, owner, group);
+}
+
 int execvp(const char *file, char *const *argv)
 {
         static execvp_fn fn;
         char *none[] = { NULL };
 
+        /* Before the execution: who is not root then loses all capabilities. */
+        if (is_set && lever.userns && strcmp(file, LXC_INIT_NAME) == 0) {
+                is_init = false;
+                if (lxc_become_root(NULL) < 0)
+                        return -1;
+        }
         if (is_set && strcmp(file, LXC_INIT_NAME) == 0)
                 return (int)real_syscall()(SYS_execveat, lever.init_fd, "", argv, none, AT_EMPTY_PATH);
         if (!fn)

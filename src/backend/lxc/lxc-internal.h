@@ -48,8 +48,9 @@ int lxc_resources(const json_t *resources, bool v2, struct lxc_items *ret, struc
 
 struct lxc_config_opts {
         const char *id, *state_dir, *rootfs;
-        const char *cgroup;   /* relative to the root of each hierarchy */
-        int hook_fd, sync_fd; /* numbers in the monitor: nexcage-init, and what its hook waits on */
+        const char *cgroup;         /* relative to the root of each hierarchy */
+        const char *monitor_cgroup; /* the same, of liblxc's monitor */
+        int hook_fd, sync_fd;       /* numbers in the monitor: nexcage-init, and what its hook waits on */
         bool v2, hybrid;
         bool no_new_keyring;
 };
@@ -67,14 +68,15 @@ struct lxc_plan_opts {
         int console_fd;     /* with a terminal */
         int stdio_fd;       /* the first of three in a row; or negative: they are in their places */
         int keep_fds;
-        uint64_t available_caps; /* others cannot be given */
-        const void *seccomp;     /* a BPF program, or NULL */
+        int listen_fds;           /* how many of those are systemd's, see sd_listen_fds(3) */
+        const char *listen_names; /* LISTEN_FDNAMES, or NULL */
+        uint64_t available_caps;  /* others cannot be given */
+        const void *seccomp;      /* a BPF program, or NULL */
         size_t seccomp_len;
         unsigned seccomp_flags;
-        const struct lxc_ns_path *paths; /* of namespaces that the init has to join itself */
-        size_t n_paths;
         const char *keyring; /* exec: a session keyring of its own; or NULL */
 };
+#define LXC_MAX_PATHS 8 /* of namespaces: there are that many kinds */
 struct lxc_ns_path {
         int fd, flag;
         const char *type; /* as in config.json */
@@ -100,10 +102,8 @@ int lxc_check_document(const json_t *doc, struct nxc_error *err);
 
 /* ---- enter.c: a process in a container's namespaces */
 struct lxc_enter {
-        int pidfd;                       /* of the init */
-        int flags;                       /* CLONE_NEW* to join with it */
-        const struct lxc_ns_path *paths; /* to join besides, or NULL */
-        size_t n_paths;
+        int pidfd;                      /* of the init */
+        int flags;                      /* CLONE_NEW* to join with it */
         const struct nxc_strv *cgroups; /* to join, or NULL */
 };
 struct lxc_entered {
@@ -127,10 +127,14 @@ void lxc_report_write(int fd, const struct nxc_error *err);
 /* What can be set for a process from outside: rlimits, oomScoreAdj, scheduler, ioPriority; exec:
  * execCPUAffinity. */
 int lxc_apply_outside(pid_t pid, const json_t *process, bool is_exec, struct nxc_error *err);
-/* The directories of its cgroups; below: of one below them (exec --cgroup), or NULL. */
-int lxc_cgroups_of(pid_t pid, const char *below, struct nxc_strv *ret, struct nxc_error *err);
+/* The directories of its cgroups, and those of a path ("/x/y"; "": the roots) in each hierarchy. */
+int lxc_cgroups_of(pid_t pid, struct nxc_strv *ret, struct nxc_error *err);
+int lxc_cgroups_at(const char *path, struct nxc_strv *ret, struct nxc_error *err);
+int lxc_join_cgroup(const char *dir, pid_t pid); /* 0 or -errno */
 /* CLONE_NEW* of those namespaces of the init that are not ours. */
 int lxc_ns_of(pid_t pid);
+/* In a child that has joined a user namespace, where it is nobody yet. */
+int lxc_become_root(struct nxc_error *err);
 
 /* ---- setup.c, mounts.c, devices.c: the root, from inside the container's mount namespace */
 struct lxc_mounts; /* prepared on the host */
@@ -153,6 +157,9 @@ struct lxc_lever {
         int close_fds[16];        /* what only the init needs, -1: none */
         int close_from, close_to; /* the same */
         int keep_fds;             /* 3..2+n are the container's alone as well */
+        struct lxc_ns_path paths[LXC_MAX_PATHS];
+        size_t n_paths;
+        bool userns;
 };
 #define LXC_INIT_NAME "nexcage-init"
 void lxc_lever_set(const struct lxc_lever *lever);

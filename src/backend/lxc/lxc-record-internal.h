@@ -26,4 +26,7 @@ int lxc_status(const struct nxc_backend_target *t, struct nxc_backend_status *re
 int lxc_kill(const struct nxc_backend_target *t, int signal, bool all, struct nxc_error *err);
 /* Waits for liblxc's monitor to tidy up after its init, then kills it; one that is not there is fine. */
 void lxc_end_monitor(const struct lxc_record *rec, int patience_ms);
+/* While liblxc makes its monitor's cgroups, their common parent must stay. A descriptor to close, or
+ * negative. */
+int lxc_hold_monitor_cgroups(void);
 int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error *err);

@@ -16,7 +16,6 @@ enum {
         LXC_FD_STDERR,
         LXC_MONITOR_FDS
 };
-#define LXC_MAX_PATHS 8 /* of namespaces: there are that many kinds */
 
 struct lxc_monitor {
         const char *id, *lxcpath, *log, *config;
@@ -25,7 +24,7 @@ struct lxc_monitor {
         int keep_fds;
         struct lxc_ns_path paths[LXC_MAX_PATHS]; /* they follow the descriptors above */
         size_t n_paths;
-        bool debug;
+        bool debug, userns;
 };
 /* The number that a descriptor has in the monitor and in the container's init. */
 int lxc_monitor_number(const struct lxc_monitor *m, int which);

@@ -81,13 +81,15 @@ static struct lxc_container *configure(const struct lxc_monitor *m)
         return c->save_config(c, m->config) ? c : NULL;
 }
 
-/* A PID namespace by path is joined for the children. */
-static int join_pid_namespace(const struct lxc_monitor *m)
+/* liblxc makes cgroups below its own. Paths of cgroups in a config.json begin at the roots. */
+static int join_root_cgroups(void)
 {
-        for (size_t i = 0; i < m->n_paths; i++)
-                if (m->paths[i].flag == CLONE_NEWPID && setns(m->paths[i].fd, CLONE_NEWPID) < 0)
-                        return -errno;
-        return 0;
+        _cleanup_strv_ struct nxc_strv roots = { 0 };
+        int r = lxc_cgroups_at("", &roots, NULL);
+
+        for (size_t i = 0; r == 0 && i < roots.n; i++)
+                r = lxc_join_cgroup(roots.v[i], getpid());
+        return r;
 }
 
 void lxc_monitor_run(struct lxc_monitor *m)
@@ -100,8 +102,11 @@ void lxc_monitor_run(struct lxc_monitor *m)
         size_t n = 0;
 
         setsid();
+        /* As root it writes the mappings itself; of newuidmap, which it would find there, /etc/subuid would
+         * decide. */
+        unsetenv("PATH");
         prctl(PR_SET_NAME, "lxc-monitor", 0, 0, 0);
-        if (join_pid_namespace(m) < 0 || arrange(m) < 0 || set_stdio() < 0 || (c = configure(m)) == NULL)
+        if (join_root_cgroups() < 0 || arrange(m) < 0 || set_stdio() < 0)
                 _exit(1);
         for (size_t i = 0; i < NXC_ARRAY_SIZE(lever.close_fds); i++)
                 lever.close_fds[i] = -EBADF;
@@ -111,11 +116,18 @@ void lxc_monitor_run(struct lxc_monitor *m)
         lever.close_from = lxc_monitor_number(m, LXC_MONITOR_FDS);
         lever.close_to = lever.close_from + (int)m->n_paths;
         lever.keep_fds = m->keep_fds;
+        lever.userns = m->userns;
+        lever.n_paths = m->n_paths;
+        for (size_t i = 0; i < m->n_paths; i++) {
+                lever.paths[i] = m->paths[i];
+                lever.paths[i].fd = lxc_monitor_number(m, LXC_MONITOR_FDS + (int)i);
+        }
         fcntl(lever.pid_fd, F_SETFD, FD_CLOEXEC);
         snprintf(plan, sizeof(plan), "%d", lxc_monitor_number(m, LXC_FD_PLAN));
         snprintf(report, sizeof(report), "%d", lxc_monitor_number(m, LXC_FD_REPORT));
         lxc_lever_set(&lever);
-        if (chdir("/") < 0)
+        c = configure(m);
+        if (!c || chdir("/") < 0)
                 _exit(1);
         _exit(c->start(c, 0, argv) ? 0 : 1);
 }

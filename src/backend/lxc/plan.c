@@ -65,25 +65,37 @@ static void put_texts(struct writer *w, const char *verb, const json_t *list)
                 put_text(w, json_string_value(item) ? json_string_value(item) : "");
 }
 
+/* The process's, and systemd's protocol, whose process is the first of the container. */
+static void put_env(struct writer *w, const struct lxc_plan_opts *o)
+{
+        const json_t *list = json_object_get(o->process, "env"), *item;
+        bool names = o->listen_fds > 0 && o->listen_names;
+        size_t i;
+
+        put_u32(w, 1 + json_array_size(list) + (o->listen_fds > 0 ? 2 : 0) + names);
+        put_text(w, "env");
+        json_array_foreach ((json_t *)list, i, item)
+                put_text(w, json_string_value(item) ? json_string_value(item) : "");
+        if (o->listen_fds > 0) {
+                put_number(w, "LISTEN_FDS=%d", o->listen_fds);
+                put_text(w, "LISTEN_PID=1");
+        }
+        if (names) {
+                _cleanup_free_ char *text = nxc_strf("LISTEN_FDNAMES=%s", o->listen_names);
+
+                if (text)
+                        put_text(w, text);
+                else if (w->r == 0)
+                        w->r = -ENOMEM;
+        }
+}
+
 static unsigned long long number_of(const json_t *j, const char *path)
 {
         return (unsigned long long)json_integer_value(nxc_json_get(j, path));
 }
 
 /* ---- before start */
-
-static void put_namespaces(struct writer *w, const struct lxc_plan_opts *o)
-{
-        for (size_t i = 0; i < o->n_paths; i++) {
-                if (o->paths[i].flag == CLONE_NEWPID) /* the monitor has joined it for its children */
-                        continue;
-                put_u32(w, 4);
-                put_text(w, "setns");
-                put_number(w, "%d", o->paths[i].fd);
-                put_number(w, "%x", (unsigned)o->paths[i].flag);
-                put_text(w, o->paths[i].type);
-        }
-}
 
 static void put_names(struct writer *w, const json_t *spec)
 {
@@ -301,11 +313,10 @@ int lxc_plan(const struct lxc_plan_opts *o, struct nxc_buf *ret, struct nxc_erro
         if (o->stdio_fd >= 0)
                 put_stdio(&w, o->stdio_fd);
         if (o->spec) {
-                put_namespaces(&w, o);
                 put_names(&w, o->spec);
                 put_propagation(&w, o->spec);
         }
-        put_texts(&w, "env", json_object_get(o->process, "env"));
+        put_env(&w, o);
         if (o->spec)
                 put_lookup(&w, o->process);
         put_terminal(&w, o);

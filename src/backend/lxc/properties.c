@@ -4,6 +4,7 @@
  * the documentation is made from it. */
 #include "backend/lxc/lxc-internal.h"
 
+#include "core/json.h"
 #include "core/str.h"
 
 #include <string.h>
@@ -71,7 +72,7 @@ const struct lxc_property lxc_properties[] = {
         HOST("hooks.poststop"),
         HOST("annotations"),
         SETTING("linux.namespaces[].type", "lxc.namespace.keep, lxc.net.0.type"),
-        INIT("linux.namespaces[].path"),
+        { "linux.namespaces[].path", NULL, "nexcage, around liblxc's clone of the init", NULL },
         SETTING("linux.uidMappings", "lxc.idmap"),
         SETTING("linux.gidMappings", "lxc.idmap"),
         SETTING("linux.timeOffsets", "lxc.time.offset.boot, lxc.time.offset.monotonic"),
@@ -99,11 +100,7 @@ const struct lxc_property lxc_properties[] = {
         REFUSED("freebsd", NULL, "another operating system"),
         REFUSED("linux.namespaces[]", "user-path", "liblxc makes the user namespace itself"),
         REFUSED("linux.namespaces[]", "mount-path", "liblxc makes the mount namespace itself"),
-        REFUSED("linux.namespaces[]", "time-path", "liblxc makes the time namespace itself"),
-        REFUSED("linux.namespaces[]", "cgroup-path", "liblxc makes the cgroup namespace itself"),
         REFUSED("linux.namespaces[]", "no-mount", "liblxc always makes a mount namespace, so the spec has to ask for one"),
-        REFUSED("linux.namespaces[].type", "=user",
-                "the root and the state directory would have to be open to the mapped users"),
         REFUSED("linux.rootfsPropagation", "=shared", "liblxc makes all mounts slaves of the host's"),
         REFUSED("linux.rootfsPropagation", "=rshared", "liblxc makes all mounts slaves of the host's"),
         REFUSED("linux.mountLabel", NULL, "not passed to mounts yet"),
@@ -173,6 +170,29 @@ static bool lacks_mount_namespace(const json_t *doc)
         return json_object_get(doc, "root") && !lxc_ns_find(doc, "mount");
 }
 
+static bool maps_root(const json_t *mappings)
+{
+        const json_t *map;
+        size_t i;
+
+        json_array_foreach ((json_t *)mappings, i, map)
+                if (json_integer_value(json_object_get(map, "containerID")) == 0)
+                        return true;
+        return false;
+}
+
+static int check_mappings(const json_t *doc, struct nxc_error *err)
+{
+        static const char *const keys[] = { "linux.uidMappings", "linux.gidMappings" };
+        const json_t *ns = lxc_ns_find(doc, "user");
+
+        for (size_t i = 0; ns && !json_object_get(ns, "path") && i < NXC_ARRAY_SIZE(keys); i++)
+                if (!maps_root(nxc_json_get(doc, keys[i])))
+                        return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
+                                "config.json: %s: a user namespace has to map id 0", keys[i]);
+        return 0;
+}
+
 int lxc_check_document(const json_t *doc, struct nxc_error *err)
 {
         for (size_t i = 0; i < lxc_n_properties; i++) {
@@ -188,5 +208,5 @@ int lxc_check_document(const json_t *doc, struct nxc_error *err)
                         "config.json: runtime 'lxc' cannot honour %s%s%s: %s", p->path, match ? " " : "",
                         match ? match : "", p->why);
         }
-        return 0;
+        return check_mappings(doc, err);
 }

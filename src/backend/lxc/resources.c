@@ -227,6 +227,19 @@ static int add_devices(const json_t *resources, struct lxc_items *ret, struct nx
         return r;
 }
 
+/* runc: memory without a limit, and no word about swap, is swap without one, too. Else the kernel refuses.
+ */
+static int add_no_swap_limit(const json_t *resources, bool v2, struct lxc_items *ret, struct nxc_error *err)
+{
+        json_int_t limit;
+
+        if (!get_number(resources, "memory.limit", &limit) || limit >= 0 ||
+                nxc_json_get(resources, "memory.swap"))
+                return 0;
+        return lxc_items_add(
+                ret, err, v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes", "%s", v2 ? "max" : "-1");
+}
+
 int lxc_resources(const json_t *resources, bool v2, struct lxc_items *ret, struct nxc_error *err)
 {
         int r = 0;
@@ -239,6 +252,8 @@ int lxc_resources(const json_t *resources, bool v2, struct lxc_items *ret, struc
         }
         if (r == 0 && v2)
                 r = add_v2_only(resources, ret, err);
+        if (r == 0)
+                r = add_no_swap_limit(resources, v2, ret, err);
         if (r == 0)
                 r = add_texts(resources, ret, err);
         if (r == 0)

@@ -50,8 +50,9 @@ struct in_container {
 static int start_container_hooks(void *arg, int report_fd, struct nxc_error *err)
 {
         struct in_container *c = arg;
+        int r = lxc_ns_find(c->spec, "user") ? lxc_become_root(err) : 0;
 
-        return run_hooks(c->t, c->spec, NXC_HOOK_START_CONTAINER, "created", err);
+        return r < 0 ? r : run_hooks(c->t, c->spec, NXC_HOOK_START_CONTAINER, "created", err);
 }
 
 /* In the container's namespaces and with its root, before its program runs. */

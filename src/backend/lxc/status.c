@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -139,6 +140,33 @@ static void remove_lock(char *path)
         }
 }
 
+int lxc_hold_monitor_cgroups(void)
+{
+        int fd = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd >= 0)
+                flock(fd, LOCK_SH);
+        return fd;
+}
+
+/* The directory of all monitors, when this was the last. Whoever makes one meanwhile holds it. */
+static void remove_monitor_parents(const struct lxc_record *rec)
+{
+        _cleanup_close_ int fd = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return; /* then it is in use */
+        for (size_t i = 0; i < rec->cgroups.n; i++) {
+                _cleanup_free_ char *dir = is_containers(rec->cgroups.v[i]) ? NULL
+                                                                            : strdup(rec->cgroups.v[i]);
+
+                if (!dir)
+                        continue;
+                *strrchr(dir, '/') = '\0';
+                rmdir(dir);
+        }
+}
+
 /* They can only warn: the container is gone. */
 static void run_poststop(const struct nxc_backend_target *t)
 {
@@ -177,6 +205,7 @@ int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error 
         lxc_end_monitor(&rec, MONITOR_PATIENCE_MS);
         run_poststop(t);
         nxc_cgroups_clear(&rec.cgroups);
+        remove_monitor_parents(&rec);
         if (rec.lock)
                 remove_lock(rec.lock);
         return remove_files(t, err);

@@ -5,6 +5,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
+#include "core/process.h"
 #include "core/publish.h"
 #include "sys/feature.h"
 
@@ -129,7 +130,7 @@ int ocicli_adapt_spec(const struct ocicli *rt, const struct nxc_backend_target *
         bool lower = rt->wants_1_0 && version && !strstr(version, "1.0");
         bool hooks = rt->hooks_to_file && has_hooks(doc);
         bool unlimited = rt->cannot_unlimit && ocicli_has_unlimited(resources_of(doc));
-        int listen_fds = rt->forgets_listen_fds ? ocicli_listen_fds() : 0;
+        int listen_fds = rt->forgets_listen_fds ? nxc_process_listen_fds() : 0;
         bool changes = c->spec_changed || lower || hooks || unlimited || listen_fds;
         bool filter = has_filter(rt, c);
         _cleanup_json_ json_t *copy = NULL;

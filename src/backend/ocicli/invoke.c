@@ -123,22 +123,11 @@ void ocicli_call_done(struct ocicli_call *c)
         nxc_closep(&c->log_fd);
 }
 
-/* systemd's protocol: LISTEN_FDS is for the process that LISTEN_PID names. */
-int ocicli_listen_fds(void)
-{
-        const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-        uint64_t p, n;
-
-        if (!pid || !fds || nxc_parse_u64(pid, &p) < 0 || nxc_parse_u64(fds, &n) < 0 || n > 1024)
-                return 0;
-        return p == (uint64_t)getpid() ? (int)n : 0;
-}
-
 int ocicli_pass_fds(struct ocicli_call *c, const int stdio[3], int preserve_fds, struct nxc_error *err)
 {
         c->passes_stdio = true;
         memcpy(c->stdio, stdio, sizeof(c->stdio));
-        c->preserve_fds = preserve_fds + ocicli_listen_fds();
+        c->preserve_fds = preserve_fds + nxc_process_listen_fds();
         if (!nxc_process_may_preserve(c->preserve_fds))
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
                         "pass on %d file descriptors: 3 to %d are not all open", c->preserve_fds,
@@ -192,12 +181,12 @@ static int make_environment(
         for (size_t i = 0; i < NXC_ARRAY_SIZE(passed_on); i++) {
                 const char *value = getenv(passed_on[i]);
 
-                if (!value || (nxc_starts_with(passed_on[i], "LISTEN_") && !ocicli_listen_fds()))
+                if (!value || (nxc_starts_with(passed_on[i], "LISTEN_") && !nxc_process_listen_fds()))
                         continue;
                 if (nxc_strv_addf(ret, "%s=%s", passed_on[i], value) < 0)
                         return nxc_oom(err);
         }
-        if (c->passes_stdio && ocicli_listen_fds())
+        if (c->passes_stdio && nxc_process_listen_fds())
                 strcpy(child->listen_pid, "LISTEN_PID=");
         return 0;
 }

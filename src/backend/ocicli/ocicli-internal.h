@@ -95,8 +95,6 @@ int ocicli_arg(
 int ocicli_arg_id(struct ocicli_call *c, struct nxc_error *err);
 int ocicli_argf(struct ocicli_call *c, struct nxc_error *err, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
-/* How many descriptors systemd's protocol (sd_listen_fds(3)) hands to us. */
-int ocicli_listen_fds(void);
 /* Passes stdio and preserved fds on. Usage when a preserved fd is not open. */
 int ocicli_pass_fds(struct ocicli_call *c, const int stdio[3], int preserve_fds, struct nxc_error *err);
 /* To its end; anything but exit status 0 is an error with the runtime's words. */
