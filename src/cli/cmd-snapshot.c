@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "core/cleanup.h"
 #include "core/json.h"
+#include "lifecycle/snapshot.h"
 
 struct snapshot_args {
         bool list, remove;

@@ -117,12 +117,6 @@ int nxc_list(struct nxc_host *h, json_t **ret, struct nxc_error *err);
 int nxc_container_storage(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err);
 /* Another size for its root; see storage-ops.h. */
 int nxc_resize(struct nxc_host *h, const char *id, uint64_t size_bytes, struct nxc_error *err);
-/* The root of a container of ours under a name, for later; see storage-ops.h. Taking it back: only while no
- * program runs in it (InvalidState). The list: an array of name, bytes, created (new reference). */
-int nxc_snapshot(struct nxc_host *h, const char *id, const char *name, struct nxc_error *err);
-int nxc_snapshot_forget(struct nxc_host *h, const char *id, const char *name, struct nxc_error *err);
-int nxc_rollback(struct nxc_host *h, const char *id, const char *name, struct nxc_error *err);
-int nxc_snapshot_list(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err);
 /* Full detail of one container for `inspect`: the record, the state and config.json. */
 int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err);
 

@@ -1,8 +1,9 @@
 /* snapshot and rollback: the root of a container as it was. */
-#include "lifecycle/host-internal.h"
+#include "lifecycle/snapshot.h"
 
 #include "core/cleanup.h"
 #include "core/json.h"
+#include "lifecycle/host-internal.h"
 #include "storage/storage.h"
 
 #include <time.h>
