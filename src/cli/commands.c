@@ -27,6 +27,7 @@ const struct nxc_command *const nxc_commands[] = {
         &nxc_command_rm,
         &nxc_command_snapshot,
         &nxc_command_rollback,
+        &nxc_command_clone,
         &nxc_command_pull,
         &nxc_command_images,
         &nxc_command_inspect,

@@ -4,7 +4,7 @@
 #include "cli/command.h"
 
 /* cmd-create.c */
-extern const struct nxc_command nxc_command_run, nxc_command_create;
+extern const struct nxc_command nxc_command_run, nxc_command_create, nxc_command_clone;
 /* cmd-container.c */
 extern const struct nxc_command nxc_command_start, nxc_command_state, nxc_command_kill, nxc_command_delete,
         nxc_command_pause, nxc_command_resume, nxc_command_stop, nxc_command_rm;

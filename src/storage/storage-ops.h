@@ -65,7 +65,10 @@ struct nxc_storage_request {
         uint64_t size_bytes;             /* --storage-size; 0: no limit, for an image file the default */
         const struct nxc_idmap *ids;     /* of the container's user namespace, or NULL: files have to
                                             look there as the image says. Refused by name, or done */
-        bool ephemeral;                  /* run --rm: nothing needs to survive a crash of the machine */
+        const char *
+                clone_dir; /* of the container whose root this one's begins as, and not the image; or NULL */
+        const char *clone_snapshot;           /* as it was then; NULL: as it is now */
+        bool ephemeral;                       /* run --rm: nothing needs to survive a crash of the machine */
         struct nxc_storage_progress progress; /* make only */
 };
 
@@ -103,6 +106,7 @@ struct nxc_storage_ops {
         enum nxc_storage_makes makes;
         enum nxc_rootfs_kind offers[_NXC_ROOTFS_MAX]; /* the kinds that attach can give, best first */
         size_t n_offers;
+        bool clones; /* it does what clone_dir asks */
 
         /* Whether this host can: RuntimeNotAvailable naming what is missing (a device, a program, a pool),
          * with the way to get it as the hint. Cheap: no process is started. Mandatory. */

@@ -66,8 +66,12 @@ int nxc_storage_probe(
 int nxc_storage_prepare(const struct nxc_storage_ops *s, const struct nxc_storage_request *q,
         int *ret_mount_fd, struct nxc_error *err)
 {
-        int r = nxc_publish_at(q->dir_fd, DRIVER_FILE, s->name, strlen(s->name), 0600, 0, err);
+        int r;
 
+        if (q->clone_dir && !s->clones)
+                return nxc_fail_kind(
+                        err, NXC_ERR_NOT_IMPLEMENTED, 0, "a clone with storage driver '%s'", s->name);
+        r = nxc_publish_at(q->dir_fd, DRIVER_FILE, s->name, strlen(s->name), 0600, 0, err);
         return r < 0 ? r : s->prepare(q, ret_mount_fd, err);
 }
 

@@ -265,6 +265,32 @@ static int ensure_image(const struct nxc_storage_container *c, const struct nxc_
 
 /* --- the container's dataset --- */
 
+/* The names that make left in the container's directory; NULL without one. */
+static int read_name(
+        const struct nxc_storage_container *c, const char *file, char **ret, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(c->dir, file);
+        struct nxc_error why = { 0 };
+        int r = path ? nxc_read_file_at(AT_FDCWD, path, NXC_ZFS_NAME_MAX, ret, NULL, &why) : nxc_oom(&why);
+
+        if (r == -ENOENT)
+                *ret = NULL;
+        if (r == 0 || r == -ENOENT)
+                return 0;
+        if (err)
+                *err = why;
+        return r;
+}
+
+static int need_dataset(const struct nxc_storage_container *c, char **ret, struct nxc_error *err)
+{
+        int r = read_name(c, DATASET_FILE, ret, err);
+
+        if (r < 0 || *ret)
+                return r;
+        return nxc_fail_kind(err, NXC_ERR_ZFS, ENOENT, "container '%s' has no dataset", c->id);
+}
+
 /* refquota: what the root may hold, the image's files with it, as with an image file. */
 static char *format_quota(uint64_t size_bytes)
 {
@@ -272,10 +298,9 @@ static char *format_quota(uint64_t size_bytes)
                           : strdup("refquota=none");
 }
 
-static int clone_image(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
-        const char *image, const char *dataset, struct nxc_error *err)
+static int clone_snapshot(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+        const char *origin, const char *dataset, struct nxc_error *err)
 {
-        _cleanup_free_ char *origin = nxc_strf("%s@" NXC_ZFS_READY, image);
         _cleanup_free_ char *quota = format_quota(q->size_bytes);
         _cleanup_free_ char *store = nxc_strf(NXC_ZFS_PROP_STORE "=%s", c->env->store);
         _cleanup_free_ char *dir = nxc_strf(NXC_ZFS_PROP_DIR "=%s", c->dir);
@@ -283,7 +308,7 @@ static int clone_image(const struct nxc_storage_container *c, const struct nxc_s
         const char *args[] = { "clone", "-o", "canmount=noauto", "-o", quota, "-o", store, "-o", dir, "-o",
                 id, origin, dataset, NULL };
 
-        int r = origin && quota && store && dir && id ? nxc_zfs_run(args, NULL, err) : nxc_oom(err);
+        int r = quota && store && dir && id ? nxc_zfs_run(args, NULL, err) : nxc_oom(err);
 
         if (r == -ENOSPC && q->size_bytes)
                 nxc_error_hint(err, "the image takes more than --storage-size, or the pool is full");
@@ -320,15 +345,16 @@ static int clear_name(const struct nxc_storage_container *c, const char *dataset
         return r;
 }
 
-static int make_clone(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+static int clone_image(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
         const char *dataset, struct nxc_error *err)
 {
-        char image[NXC_ZFS_NAME_MAX];
+        char image[NXC_ZFS_NAME_MAX], origin[NXC_ZFS_NAME_MAX + sizeof("@" NXC_ZFS_READY)];
         int r = nxc_zfs_image_name(c->env->zfs_parent, q->diff_ids, image, err);
 
+        snprintf(origin, sizeof(origin), "%s@" NXC_ZFS_READY, image);
         for (int i = 0; r == 0; i++) {
                 struct nxc_error why = { 0 };
-                int k = clone_image(c, q, image, dataset, &why);
+                int k = clone_snapshot(c, q, origin, dataset, &why);
 
                 if (k == 0)
                         return 0;
@@ -342,7 +368,50 @@ static int make_clone(const struct nxc_storage_container *c, const struct nxc_st
         return r;
 }
 
-/* What the flow wrote into the overlay of prepare. */
+/* Where no snapshot is named, one is made for this clone alone: marked to be destroyed when the clone is, or
+ * by release, which finds its name. */
+static int clone_now(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+        const char *source, const char *dataset, struct nxc_error *err)
+{
+        char filling[NXC_ZFS_NAME_MAX];
+        _cleanup_free_ char *origin = NULL;
+        int r = nxc_zfs_filling_name(c, filling, err);
+
+        if (r < 0)
+                return r;
+        origin = nxc_strf("%s@clone-%s", source, strrchr(filling, '-') + 1);
+        if (!origin)
+                return nxc_oom(err);
+        r = nxc_publish_at(q->dir_fd, FILLING_FILE, origin, strlen(origin), 0600, 0, err);
+        if (r == 0)
+                r = nxc_zfs_run((const char *const[]){ "snapshot", origin, NULL }, NULL, err);
+        if (r == 0)
+                r = clone_snapshot(c, q, origin, dataset, err);
+        if (r == 0)
+                r = nxc_zfs_run((const char *const[]){ "destroy", "-d", origin, NULL }, NULL, err);
+        if (r == 0 && unlinkat(q->dir_fd, FILLING_FILE, 0) < 0)
+                r = nxc_fail(err, errno, "remove '%s/" FILLING_FILE "'", c->dir);
+        return r;
+}
+
+static int clone_container(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+        const char *dataset, struct nxc_error *err)
+{
+        struct nxc_storage_container from = { c->env, nxc_path_basename(q->clone_dir), q->clone_dir };
+        _cleanup_free_ char *source = NULL, *origin = NULL;
+        int r = need_dataset(&from, &source, err);
+
+        if (r == 0 && q->clone_snapshot)
+                r = nxc_zfs_check_snapshot(q->clone_snapshot, err);
+        if (r < 0)
+                return r;
+        if (!q->clone_snapshot)
+                return clone_now(c, q, source, dataset, err);
+        origin = nxc_strf("%s@%s", source, q->clone_snapshot);
+        return origin ? clone_snapshot(c, q, origin, dataset, err) : nxc_oom(err);
+}
+
+/* What the flow wrote into the overlay of prepare; what is cloned from a container has its like. */
 static int take_over(
         const struct nxc_storage_request *q, int mount_fd, const char *dataset, struct nxc_error *err)
 {
@@ -352,6 +421,8 @@ static int take_over(
                 q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int r;
 
+        if (q->clone_dir)
+                return nxc_storage_remove_overlay(q->dir_fd, err);
         if (upper < 0)
                 return nxc_fail(err, errno, "open the container's 'upper' directory");
         r = open_root(mount_fd, dataset, &root, err);
@@ -382,7 +453,7 @@ static int make(const struct nxc_storage_container *c, const struct nxc_storage_
         if (r == 0)
                 r = nxc_publish_at(q->dir_fd, DATASET_FILE, dataset, strlen(dataset), 0600, 0, err);
         if (r == 0)
-                r = make_clone(c, q, dataset, err);
+                r = q->clone_dir ? clone_container(c, q, dataset, err) : clone_image(c, q, dataset, err);
         if (r == 0)
                 r = nxc_mount_dataset(dataset, &root, err);
         if (r == 0)
@@ -392,32 +463,6 @@ static int make(const struct nxc_storage_container *c, const struct nxc_storage_
         if (r == 0)
                 *mount_fd = TAKE_FD(root);
         return r;
-}
-
-/* The names that make left in the container's directory; NULL without one. */
-static int read_name(
-        const struct nxc_storage_container *c, const char *file, char **ret, struct nxc_error *err)
-{
-        _cleanup_free_ char *path = nxc_path_join(c->dir, file);
-        struct nxc_error why = { 0 };
-        int r = path ? nxc_read_file_at(AT_FDCWD, path, NXC_ZFS_NAME_MAX, ret, NULL, &why) : nxc_oom(&why);
-
-        if (r == -ENOENT)
-                *ret = NULL;
-        if (r == 0 || r == -ENOENT)
-                return 0;
-        if (err)
-                *err = why;
-        return r;
-}
-
-static int need_dataset(const struct nxc_storage_container *c, char **ret, struct nxc_error *err)
-{
-        int r = read_name(c, DATASET_FILE, ret, err);
-
-        if (r < 0 || *ret)
-                return r;
-        return nxc_fail_kind(err, NXC_ERR_ZFS, ENOENT, "container '%s' has no dataset", c->id);
 }
 
 static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind kind, int mount_fd,
@@ -447,8 +492,8 @@ static int release(const struct nxc_storage_container *c, struct nxc_error *err)
         int r = nxc_storage_unmount(c, err);
 
         if (r == 0)
-                r = destroy_named(c, FILLING_FILE, err);
-        return r < 0 ? r : destroy_named(c, DATASET_FILE, err);
+                r = destroy_named(c, DATASET_FILE, err);
+        return r < 0 ? r : destroy_named(c, FILLING_FILE, err);
 }
 
 /* --- figures --- */
@@ -705,6 +750,7 @@ const struct nxc_storage_ops nxc_storage_zfs = {
         .makes = NXC_STORAGE_MAKES_DATASET,
         .offers = { NXC_ROOTFS_DIR },
         .n_offers = 1,
+        .clones = true,
         .probe = probe,
         .prepare = nxc_storage_compose,
         .make = make,

@@ -5,6 +5,8 @@ setup_file()
 {
         [ -n "${NXC_GUEST-}" ] || fail "runs in the guest: ./dev guest bats $BATS_TEST_FILENAME"
         nxc_setup_file
+        # A pool without space makes writers wait for what the next transaction frees.
+        echo 1 >/sys/module/zfs/parameters/zfs_txg_timeout
         truncate -s 2G "$BATS_FILE_TMPDIR/pool"
         zpool create -O mountpoint=none tank "$BATS_FILE_TMPDIR/pool"
         use_parent tank/nexcage
@@ -27,7 +29,7 @@ teardown()
         local id
         rm -f /run/zfs-log /run/zfs-kill
         for id in $(nexcage list -q); do
-                nexcage delete --force "$id"
+                nexcage delete --force -- "$id"
         done
         use_parent tank/nexcage
         umount /run/filler 2>/dev/null || true
@@ -176,12 +178,12 @@ assert_no_container()
 
 @test "zfs: the space ends in the middle of a copy" {
         use_parent tank/tight
-        zfs create -o mountpoint=none -o quota=800k tank/tight
-        fails_with FileError create-dataset "quota exceeded" -- nexcage create --image localhost/everything box true
+        zfs create -o mountpoint=none -o quota=600k tank/tight
+        fails_with FileError create-dataset "quota exceeded" -- nexcage create --image localhost/busybox box true
         assert_output_has "fill dataset" "nexcage prune"
         ! datasets | grep -e /containers/ -e '/images/\.new-' || fail "something is left"
         zfs set quota=none tank/tight
-        nexcage run --rm localhost/everything true
+        nexcage run --rm localhost/busybox true
         /usr/sbin/zfs destroy -r tank/tight
 }
 
@@ -206,7 +208,7 @@ assert_no_container()
         nexcage create --image localhost/busybox box true
         unshare -m --propagation private sleep 1000 3>&- &
         holder=$!
-        wait_for 10 grep -q "tank/nexcage/containers/box" "/proc/$holder/mountinfo"
+        wait_for 60 grep -q "tank/nexcage/containers/box" "/proc/$holder/mountinfo"
         fails_with Busy - "process $holder (sleep)" -- nexcage delete --force box
         assert_output_has tank/nexcage/containers/box
         kill "$holder"
@@ -242,7 +244,8 @@ assert_no_container()
         nexcage rmi localhost/everything
         nexcage prune
         [ "$(datasets | grep -c '/images/[^@]*$')" -eq 1 ]
-        [ "$(containers | tr '\n' ' ')" = "tank/nexcage/containers/box tank/nexcage/containers/foreign tank/nexcage/containers/other " ]
+        run containers
+        assert_output_is $'tank/nexcage/containers/box\ntank/nexcage/containers/foreign\ntank/nexcage/containers/other'
         zfs destroy tank/nexcage/containers/foreign
         zfs destroy tank/nexcage/containers/other
         import_image everything
@@ -251,8 +254,9 @@ assert_no_container()
 @test "zfs: the pool is exported: what is said, and what is found again" {
         nexcage create --image localhost/busybox box true
         run zpool export tank
-        [ "$status" -ne 0 ]
-        umount "$NXC_STORE/containers/box/rootfs"
+        [ "$status" -ne 0 ] || fail "exported under a container"
+        nexcage kill box KILL
+        wait_status box stopped
         zpool export tank
         fails_with RuntimeNotAvailable find-image "no pool 'tank' is imported" -- nexcage create --image localhost/busybox other true
         assert_output_has "zpool import tank"
@@ -283,11 +287,11 @@ assert_no_container()
 
 @test "zfs: snapshot, change, rollback: the tree is the snapshot's" {
         local root=$NXC_STORE/containers/box/rootfs before
-        nexcage create --image localhost/everything box sh -c 'rm -rf /etc; echo new >/new; sleep 1000'
+        nexcage create --user 0 --image localhost/everything box sh -c 'rm -rf /srv /opt /home; echo new >/new; sleep 1000'
         before=$(tree_digest "$root")
         nexcage snapshot box first
         nexcage start box
-        wait_for 10 test -e "$root/new"
+        wait_for 60 test -e "$root/new"
         nexcage snapshot box second
         [ "$(tree_digest "$root")" != "$before" ]
         fails_with InvalidState - running -- nexcage rollback box first
@@ -306,6 +310,46 @@ assert_no_container()
         fails_with ZFSError - "does not exist" -- nexcage rollback box first
         nexcage delete --force box
         assert_no_container
+}
+
+@test "zfs: a clone has the other's root, now or at a snapshot, and outlives it" {
+        nexcage create --image localhost/busybox box sh -c 'echo one >/state; sleep 1000'
+        nexcage start box
+        wait_for 60 test -s "$NXC_STORE/containers/box/rootfs/state"
+        nexcage snapshot box first
+        nexcage exec box sh -c 'echo two >/state'
+        nexcage clone box now sh -c 'cat /state >/out; sleep 1000'
+        nexcage clone box@first then sh -c 'cat /state >/out; sleep 1000'
+        run datasets
+        [[ $output != *@clone-* ]] || assert_output_has "containers/box@clone-"
+        nexcage delete --force box
+        nexcage start now
+        nexcage start then
+        wait_for 60 grep -q two "$NXC_STORE/containers/now/rootfs/out"
+        wait_for 60 grep -q one "$NXC_STORE/containers/then/rootfs/out"
+        nexcage delete --force now
+        nexcage delete --force then
+        assert_no_container
+}
+
+@test "zfs: clones of what cannot be cloned; kill -9 around the commands of a clone" {
+        local point
+        nexcage create --image localhost/busybox box true
+        fails_with ContainerNotFound - nosuch -- nexcage clone nosuch new
+        fails_with ContainerExists - box -- nexcage clone box box
+        fails_with ZFSError create-dataset "does not exist" -- nexcage clone box@nosuch new
+        fails_with Usage find-image "'overlay'" -- nexcage clone --storage overlay box new
+        for point in "after snapshot" "after clone"; do
+                echo "$point" >/run/zfs-kill
+                run nexcage clone box new true
+                [ "$status" -ne 0 ] || fail "$point: was not met" || return 1
+                rm /run/zfs-kill
+                nexcage list >/dev/null
+                run containers
+                assert_output_is tank/nexcage/containers/box
+        done
+        nexcage create --storage overlay --image localhost/busybox plain true
+        fails_with NotImplemented - "driver 'overlay'" -- nexcage clone plain new
 }
 
 @test "zfs: snapshots of what has none" {

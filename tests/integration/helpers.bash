@@ -40,7 +40,7 @@ nxc_teardown_file()
                 [ -e "$registry" ] && kill "$(cat "$registry")" 2>/dev/null
         done
         for id in $(nexcage list -q 2>/dev/null); do
-                nexcage delete --force "$id" || true
+                nexcage delete --force -- "$id" || true
         done
         # What a test left mounted would keep bats from removing its directory.
         awk -v p="$BATS_FILE_TMPDIR/" -v q="$NXC_PODMAN_RUN/" 'index($5, p) == 1 || index($5, q) == 1 { print $5 }' \
