@@ -29,20 +29,18 @@ static const struct nxc_option images_options[] = {
 };
 
 struct image_list {
-        struct nxc_image **v;
+        struct nxc_image_summary *v;
         size_t n;
 };
 
 static void image_list_done(struct image_list *l)
 {
-        for (size_t i = 0; i < l->n; i++)
-                nxc_image_free(l->v[i]);
-        nxc_freep(&l->v);
-        l->n = 0;
+        nxc_image_summaries_free(l->v, l->n);
+        *l = (struct image_list){ 0 };
 }
 
 static const char *shown_id(
-        const struct images_args *a, const struct nxc_image *image, char *buf, size_t size)
+        const struct images_args *a, const struct nxc_image_summary *image, char *buf, size_t size)
 {
         if (a->no_trunc)
                 return image->id.text;
@@ -50,14 +48,14 @@ static const char *shown_id(
         return buf;
 }
 
-static void add_row(struct nxc_table *t, const struct images_args *a, const struct nxc_image *image)
+static void add_row(struct nxc_table *t, const struct images_args *a, const struct nxc_image_summary *image)
 {
         char repository[800], tag[130], id[SHORT_ID + 1], age[32], size[16];
         const char *cells[NXC_TABLE_COLUMNS_MAX];
         size_t n = 0;
 
-        nxc_image_split_name(image, repository, sizeof(repository), tag, sizeof(tag));
-        nxc_format_age(image->config.created, (int64_t)time(NULL), age, sizeof(age));
+        nxc_image_split_name(image->name, repository, sizeof(repository), tag, sizeof(tag));
+        nxc_format_age(image->created, (int64_t)time(NULL), age, sizeof(age));
         nxc_format_size(image->size_bytes, size, sizeof(size));
         cells[n++] = repository;
         cells[n++] = tag;
@@ -78,7 +76,7 @@ static int print_table(const struct images_args *a, const struct image_list *l, 
 
         nxc_table_add(&t, a->digests ? digests : plain);
         for (size_t i = 0; i < l->n; i++)
-                add_row(&t, a, l->v[i]);
+                add_row(&t, a, &l->v[i]);
         return nxc_table_print(&t, err);
 }
 
@@ -87,7 +85,7 @@ static int print_json(const struct image_list *l, struct nxc_error *err)
         _cleanup_json_ json_t *list = json_array();
 
         for (size_t i = 0; i < l->n; i++)
-                if (json_array_append_new(list, nxc_image_summary_json(l->v[i])) < 0)
+                if (json_array_append_new(list, nxc_image_summary_json(&l->v[i])) < 0)
                         return nxc_oom(err);
         return nxc_print_json(list, true, err);
 }
@@ -98,9 +96,9 @@ static void print_words(const struct images_args *a, const struct image_list *l)
 
         for (size_t i = 0; i < l->n; i++) {
                 if (a->quiet)
-                        puts(shown_id(a, l->v[i], id, sizeof(id)));
-                else if (l->v[i]->name)
-                        puts(l->v[i]->name);
+                        puts(shown_id(a, &l->v[i], id, sizeof(id)));
+                else if (l->v[i].name)
+                        puts(l->v[i].name);
         }
 }
 
@@ -108,14 +106,11 @@ static int run_images(struct nxc_call *call, struct nxc_error *err)
 {
         const struct images_args *a = call->opts;
         _cleanup_(image_list_done) struct image_list l = { 0 };
-        struct nxc_image_store *store;
         struct nxc_host *host;
         int r = nxc_call_host(call, &host, err);
 
         if (r == 0)
-                r = nxc_host_images(host, false, &store, err);
-        if (r == 0)
-                r = nxc_image_list(store, &l.v, &l.n, err);
+                r = nxc_store_images(host, &l.v, &l.n, err);
         if (r < 0)
                 return r;
         if (a->format == NXC_FORMAT_JSON)

@@ -72,7 +72,7 @@ static int run_pull(struct nxc_call *call, struct nxc_error *err)
         if (r < 0)
                 return r;
         if (a->format == NXC_FORMAT_JSON)
-                j = nxc_image_summary_json(image);
+                j = nxc_image_row_json(image);
         else
                 puts(image->digest.text);
         nxc_image_free(image);

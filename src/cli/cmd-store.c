@@ -8,13 +8,17 @@
 #include "lifecycle/store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct verify_args {
-        bool repair;
+        bool repair, all;
         int format;
 };
 
 static const struct nxc_option verify_options[] = {
+        { "all", 'a', NXC_OPT(FLAG, struct verify_args, all),
+                .help = "check the whole store: all images, the layers that no image has, and meta.db" },
         { "repair", NXC_OPT(FLAG, struct verify_args, repair),
                 .help = "unpack layers that are wrong again" },
         { "format", .choices = nxc_formats, NXC_OPT(CHOICE, struct verify_args, format),
@@ -80,6 +84,31 @@ static int verify_all(const struct nxc_call *call, const struct nxc_engine_ops *
         return r;
 }
 
+static int by_text(const void *a, const void *b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int verify_rest(struct nxc_host *host, const struct nxc_engine_ops *engine,
+        struct nxc_engine_ctx *ctx, bool repair, struct nxc_error *err)
+{
+        _cleanup_(nxc_store_layers_done) struct nxc_store_layers s = { 0 };
+        _cleanup_free_ const char **known = NULL;
+        size_t n = 0;
+        int r = nxc_store_layers(host, &s, err);
+
+        if (r < 0)
+                return r;
+        known = calloc(nxc_graph_n_layers(s.graph) + 1, sizeof(*known));
+        if (!known)
+                return nxc_oom(err);
+        for (uint32_t i = 0; i < nxc_graph_n_layers(s.graph); i++)
+                if (nxc_graph_layer(s.graph, i)->n_images > 0)
+                        known[n++] = nxc_graph_layer(s.graph, i)->diff_id;
+        qsort(known, n, sizeof(*known), by_text);
+        return engine->verify_rest(ctx, known, n, repair, err);
+}
+
 static int print_verdicts(const struct verdicts *v, int format, struct nxc_error *err)
 {
         const json_t *one;
@@ -107,9 +136,13 @@ static int run_verify(struct nxc_call *call, struct nxc_error *err)
 
         if (r == 0)
                 r = nxc_host_engine(host, NULL, NULL, &engine, &ctx, err);
+        if (r == 0 && a->all && call->n_args)
+                r = nxc_fail_kind(err, NXC_ERR_USAGE, 0, "verify: --all and the names of images");
         if (r == 0)
                 r = call->n_args ? verify_named(call, engine, &ctx, &v, err)
                                  : verify_all(call, engine, &ctx, &v, err);
+        if (r == 0 && a->all)
+                r = verify_rest(host, engine, &ctx, a->repair, err);
         if (r == 0 && (v.n > 1 || v.bad == 0))
                 r = print_verdicts(&v, a->format, err);
         if (r < 0 || v.bad == 0)

@@ -30,6 +30,8 @@ const struct nxc_command *const nxc_commands[] = {
         &nxc_command_clone,
         &nxc_command_pull,
         &nxc_command_images,
+        &nxc_command_layers,
+        &nxc_command_history,
         &nxc_command_inspect,
         &nxc_command_tag,
         &nxc_command_rmi,

@@ -14,10 +14,10 @@ extern const struct nxc_command nxc_command_exec, nxc_command_list, nxc_command_
         nxc_command_features;
 /* cmd-snapshot.c */
 extern const struct nxc_command nxc_command_snapshot, nxc_command_rollback;
-/* cmd-pull.c, cmd-images.c, cmd-inspect.c, cmd-archive.c, cmd-mount.c, cmd-store.c */
+/* cmd-pull.c, cmd-images.c, cmd-inspect.c, cmd-archive.c, cmd-layers.c, cmd-mount.c, cmd-store.c */
 extern const struct nxc_command nxc_command_pull, nxc_command_images, nxc_command_tag, nxc_command_rmi,
         nxc_command_inspect, nxc_command_import, nxc_command_save, nxc_command_mount, nxc_command_umount,
-        nxc_command_verify, nxc_command_prune;
+        nxc_command_layers, nxc_command_history, nxc_command_verify, nxc_command_prune;
 /* cmd-info.c, completion.c, introspect.c, help.c, manpage.c */
 extern const struct nxc_command nxc_command_info, nxc_command_doctor, nxc_command_completion,
         nxc_command_introspect, nxc_command_help, nxc_command_manpage;

@@ -8,33 +8,39 @@
 #include <string.h>
 
 void nxc_image_split_name(
-        const struct nxc_image *image, char *ret_repository, size_t size, char *ret_tag, size_t tag_size)
+        const char *name, char *ret_repository, size_t size, char *ret_tag, size_t tag_size)
 {
         struct nxc_reference ref;
 
         snprintf(ret_repository, size, "<none>");
         snprintf(ret_tag, tag_size, "<none>");
-        if (!image->name || nxc_reference_parse(image->name, &ref, NULL) < 0)
+        if (!name || nxc_reference_parse(name, &ref, NULL) < 0)
                 return;
         snprintf(ret_repository, size, "%s/%s", ref.host, ref.path);
         if (ref.tag[0])
                 snprintf(ret_tag, tag_size, "%s", ref.tag);
 }
 
-static json_t *platform_json(const struct nxc_platform *p)
+json_t *nxc_image_summary_json(const struct nxc_image_summary *image)
 {
-        return json_sprintf("%s/%s%s%s", p->os, p->arch, p->variant[0] ? "/" : "", p->variant);
-}
-
-json_t *nxc_image_summary_json(const struct nxc_image *image)
-{
-        const struct nxc_image_config *c = &image->config;
-
-        return json_pack("{s:s?, s:s, s:s?, s:s, s:s?, s:I, s:o}", "name", image->name, "digest",
+        return json_pack("{s:s?, s:s, s:s?, s:s, s:s?, s:I, s:s}", "name", image->name, "digest",
                 image->digest.text, "indexDigest",
                 image->index_digest.text[0] ? image->index_digest.text : NULL, "id", image->id.text,
-                "created", c->created, "size", (json_int_t)image->size_bytes, "platform",
-                platform_json(&c->platform));
+                "created", image->created, "size", (json_int_t)image->size_bytes, "platform",
+                image->platform);
+}
+
+json_t *nxc_image_row_json(const struct nxc_image *image)
+{
+        struct nxc_image_summary summary = { .name = image->name,
+                .digest = image->digest,
+                .index_digest = image->index_digest,
+                .id = image->id,
+                .created = image->config.created,
+                .size_bytes = image->size_bytes };
+
+        nxc_platform_text(&image->config.platform, summary.platform);
+        return nxc_image_summary_json(&summary);
 }
 
 static json_t *layers_json(const struct nxc_image *image)
@@ -55,7 +61,7 @@ static json_t *layers_json(const struct nxc_image *image)
 json_t *nxc_image_detail_json(const struct nxc_image *image)
 {
         const struct nxc_image_config *c = &image->config;
-        _cleanup_json_ json_t *j = nxc_image_summary_json(image);
+        _cleanup_json_ json_t *j = nxc_image_row_json(image);
         json_t *config = json_object_get(image->config_json, "config");
 
         if (!j || json_object_set_new(j, "type", json_string("image")) < 0 ||

@@ -111,5 +111,9 @@ int nxc_engine_import(struct nxc_engine_ctx *ctx, const char *source, const stru
         const char *platform, struct nxc_image **ret, struct nxc_error *err);
 int nxc_engine_save(struct nxc_engine_ctx *ctx, const struct nxc_image *image, const char *format,
         const char *target, struct nxc_error *err);
+int nxc_engine_list(
+        struct nxc_engine_ctx *ctx, struct nxc_image_summary **ret, size_t *ret_n, struct nxc_error *err);
+int nxc_engine_verify_rest(
+        struct nxc_engine_ctx *ctx, const char *const *known, size_t n, bool repair, struct nxc_error *err);
 int nxc_engine_verify(
         struct nxc_engine_ctx *ctx, const struct nxc_image *image, bool repair, struct nxc_error *err);

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NXC_ENGINE_ABI 1
+#define NXC_ENGINE_ABI 2
 
 enum nxc_pull_policy { NXC_PULL_MISSING, NXC_PULL_ALWAYS, NXC_PULL_NEVER, NXC_PULL_NEWER };
 
@@ -61,6 +61,13 @@ struct nxc_engine_ops {
          * removed. */
         int (*save)(struct nxc_engine_ctx *ctx, const struct nxc_image *image, const char *format,
                 const char *target, struct nxc_error *err);
+        /* The summaries of all images, from <store>/meta.db where that is to be had. */
+        int (*list)(struct nxc_engine_ctx *ctx, struct nxc_image_summary **ret, size_t *ret_n,
+                struct nxc_error *err);
+        /* Rechecks meta.db, and the layers that are in none of the images: `known`, sorted, has their
+         * diff_ids. repair: what is wrong is removed. */
+        int (*verify_rest)(struct nxc_engine_ctx *ctx, const char *const *known, size_t n, bool repair,
+                struct nxc_error *err);
         /* Rechecks every blob of an image and its layers. InvalidImage naming the first that is wrong; with
          * repair, layers are unpacked again from right blobs first. */
         int (*verify)(struct nxc_engine_ctx *ctx, const struct nxc_image *image, bool repair,

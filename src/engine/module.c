@@ -9,5 +9,7 @@ const struct nxc_engine_ops nxc_engine = {
         .resolve = nxc_engine_resolve,
         .import = nxc_engine_import,
         .save = nxc_engine_save,
+        .list = nxc_engine_list,
+        .verify_rest = nxc_engine_verify_rest,
         .verify = nxc_engine_verify,
 };

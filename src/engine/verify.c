@@ -7,6 +7,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/str.h"
+#include "image/catalog.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -164,4 +165,56 @@ int nxc_engine_verify(
 
         nxc_image_free(again);
         return r < 0 ? nxc_error_wrap(err, "image '%s'", image->name ? image->name : image->id.text) : 0;
+}
+
+/* --- what belongs to no image --- */
+
+struct rest {
+        struct nxc_engine_ctx *ctx;
+        const char *const *known;
+        size_t n;
+        bool repair;
+        struct nxc_error *err;
+};
+
+static int by_text(const void *a, const void *b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int verify_unknown(void *arg, const struct nxc_digest *diff_id)
+{
+        struct rest *rest = arg;
+        const char *text = diff_id->text;
+        struct nxc_error why = { 0 };
+        int r;
+
+        if (bsearch(&text, rest->known, rest->n, sizeof(*rest->known), by_text))
+                return 0;
+        r = nxc_layerfs_verify(rest->ctx->layers, diff_id, &why);
+        if (r < 0 && why.kind == NXC_ERR_INVALID_IMAGE && rest->repair) {
+                nxc_info("%s; no image has it: removing it", why.message);
+                return nxc_layerfs_remove(rest->ctx->layers, diff_id, rest->err);
+        }
+        if (r < 0 && rest->err)
+                *rest->err = why;
+        return r;
+}
+
+int nxc_engine_verify_rest(
+        struct nxc_engine_ctx *ctx, const char *const *known, size_t n, bool repair, struct nxc_error *err)
+{
+        struct rest rest = { ctx, known, n, repair, err };
+
+        if (nxc_catalog_check(ctx->store_fd) < 0) {
+                if (!repair) {
+                        nxc_fail_kind(err, NXC_ERR_INVALID_IMAGE, 0, "verify 'meta.db': it is damaged");
+                        nxc_error_hint(err,
+                                "nexcage verify --repair takes it away; it is made again when it is needed");
+                        return -EINVAL;
+                }
+                nxc_info("'meta.db' is damaged: removing it");
+                nxc_catalog_drop(ctx->store_fd);
+        }
+        return nxc_layerfs_each(ctx->layers, verify_unknown, &rest, err);
 }

@@ -44,6 +44,23 @@ int nxc_image_find(
  * warning. */
 int nxc_image_list(struct nxc_image_store *s, struct nxc_image ***ret, size_t *ret_n, struct nxc_error *err);
 
+/* What a list shows of an image. */
+struct nxc_image_summary {
+        char *name; /* or NULL: untagged */
+        struct nxc_digest digest, index_digest, id;
+        char *created; /* or NULL */
+        char platform[NXC_PLATFORM_TEXT_MAX];
+        uint64_t size_bytes;
+        struct nxc_digest *diff_ids; /* base first */
+        size_t n_diff_ids;
+};
+/* The summaries of all images, read one by one; of many the engine knows them faster (image/catalog.h). */
+int nxc_image_summaries(
+        struct nxc_image_store *s, struct nxc_image_summary **ret, size_t *ret_n, struct nxc_error *err);
+void nxc_image_summaries_free(struct nxc_image_summary *v, size_t n);
+/* Bytes of index.json; 0: there is none. */
+uint64_t nxc_image_index_bytes(struct nxc_image_store *s);
+
 /* Adds a name for an image that is in the store; an older holder of the name loses it. */
 int nxc_image_tag(struct nxc_image_store *s, const struct nxc_image *image, const struct nxc_reference *name,
         struct nxc_error *err);
@@ -54,6 +71,8 @@ int nxc_image_untag(
 /* Takes away what name (as nxc_image_find takes it) leads to without reading the image: the way out of a
  * damaged one. */
 int nxc_image_forget(struct nxc_image_store *s, const char *name, struct nxc_error *err);
+/* Whoever holds it knows that no image comes or goes. Readers need no lock. */
+int nxc_image_store_lock(struct nxc_image_store *s, int *ret_fd, struct nxc_error *err);
 /* Removes blobs that no entry of index.json reaches, and what killed intakes left. Adds to *ret_bytes. */
 int nxc_image_collect(struct nxc_image_store *s, uint64_t *ret_bytes, struct nxc_error *err);
 

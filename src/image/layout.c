@@ -310,3 +310,8 @@ int nxc_layout_remove(
         }
         return nxc_fail(err, ENOENT, "remove an entry of index.json");
 }
+
+int nxc_image_store_lock(struct nxc_image_store *s, int *ret_fd, struct nxc_error *err)
+{
+        return s->dir_fd < 0 ? 0 : nxc_layout_lock(s, ret_fd, err);
+}

@@ -11,87 +11,19 @@
 
 #include <fcntl.h>
 
-static int collect_name(struct nxc_strv *set, const struct nxc_image *image)
-{
-        for (size_t i = 0; i < image->config.n_diff_ids; i++)
-                if (nxc_strv_add(set, image->config.diff_ids[i].text) < 0)
-                        return -ENOMEM;
-        return 0;
-}
-
-/* Every diff_id that an image other than `leaving`, or a user, reaches. */
-static int gather_layers(struct nxc_image_store *images, const struct nxc_usage *u,
-        const struct nxc_image *leaving, struct nxc_strv *ret, struct nxc_error *err)
-{
-        struct nxc_image **list;
-        size_t n;
-        int r = nxc_image_list(images, &list, &n, err);
-
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < n; i++) {
-                if (r == 0 && !(leaving && nxc_digest_equal(&list[i]->digest, &leaving->digest)))
-                        r = collect_name(ret, list[i]);
-                nxc_image_free(list[i]);
-        }
-        free(list);
-        for (size_t i = 0; r == 0 && i < u->n; i++)
-                for (size_t k = 0; r == 0 && k < u->users[i].diff_ids.n; k++)
-                        r = nxc_strv_add(ret, u->users[i].diff_ids.v[k]);
-        return r < 0 ? nxc_oom(err) : 0;
-}
-
-/* What containers still use needs no name: they hold the mount. */
-static int remove_indexes(struct nxc_image_store *images, struct nxc_layerfs *layers,
-        const struct nxc_image *leaving, struct nxc_prune_report *report, struct nxc_error *err)
-{
-        _cleanup_free_ struct nxc_chain_ids *wanted = NULL;
-        struct nxc_image **list;
-        size_t n, n_wanted = 0;
-        int r = nxc_image_list(images, &list, &n, err);
-
-        if (r < 0)
-                return r;
-        wanted = malloc((n + 1) * sizeof(*wanted));
-        for (size_t i = 0; wanted && i < n; i++)
-                if (!(leaving && nxc_digest_equal(&list[i]->digest, &leaving->digest)))
-                        wanted[n_wanted++] = (struct nxc_chain_ids){ list[i]->config.diff_ids,
-                                list[i]->config.n_diff_ids };
-        r = wanted ? nxc_layerfs_prune_indexes(layers, wanted, n_wanted, &report->bytes, err) : nxc_oom(err);
-        for (size_t i = 0; i < n; i++)
-                nxc_image_free(list[i]);
-        free(list);
-        return r;
-}
-
-static bool is_in(const struct nxc_strv *set, const char *text)
-{
-        for (size_t i = 0; i < set->n; i++)
-                if (nxc_streq(set->v[i], text))
-                        return true;
-        return false;
-}
-
-static int add_digest(void *arg, const struct nxc_digest *diff_id)
-{
-        return nxc_strv_add(arg, diff_id->text);
-}
-
-static int remove_layer(struct nxc_layerfs *layers, const char *diff_id, struct nxc_prune_report *report,
-        struct nxc_error *err)
+static int remove_layer(struct nxc_layerfs *layers, const struct nxc_graph_layer *l,
+        struct nxc_prune_report *report, struct nxc_error *err)
 {
         struct nxc_error why = { 0 };
         struct nxc_digest digest;
-        uint64_t bytes = 0;
-        int r = nxc_digest_parse(diff_id, &digest, err);
+        int r = nxc_digest_parse(l->diff_id, &digest, err);
 
         if (r < 0)
                 return r;
-        nxc_layerfs_size(layers, &digest, &bytes, NULL);
         r = nxc_layerfs_remove(layers, &digest, &why);
         if (r == 0) {
                 report->layers++;
-                report->bytes += bytes;
+                report->bytes += l->bytes;
         } else if (why.kind != NXC_ERR_BUSY) { /* busy: a create has just taken it up */
                 *err = why;
                 return r;
@@ -112,10 +44,72 @@ static int sweep_storage(struct nxc_host *h, const struct nxc_strv *used, struct
         return r;
 }
 
+/* Containers that use one whose image is gone need no name for it: they hold the mount. */
+static int remove_indexes(struct nxc_layerfs *layers, const struct nxc_image_summary *images, size_t n,
+        struct nxc_prune_report *report, struct nxc_error *err)
+{
+        _cleanup_free_ struct nxc_chain_ids *wanted = calloc(n + 1, sizeof(*wanted));
+
+        if (!wanted)
+                return nxc_oom(err);
+        for (size_t i = 0; i < n; i++)
+                wanted[i] = (struct nxc_chain_ids){ images[i].diff_ids, images[i].n_diff_ids };
+        return nxc_layerfs_prune_indexes(layers, wanted, n, &report->bytes, err);
+}
+
+static int remove_unused(struct nxc_host *h, struct nxc_layerfs *layers, const struct nxc_usage *u,
+        const struct nxc_image_summary *images, size_t n, struct nxc_prune_report *report,
+        struct nxc_error *err)
+{
+        _cleanup_strv_ struct nxc_strv used = { 0 };
+        struct nxc_graph *graph = NULL;
+        int r = nxc_store_graph(h, images, n, &graph, err);
+
+        if (r == 0 && nxc_store_graph_use(graph, u) < 0)
+                r = nxc_oom(err);
+        for (uint32_t i = 0; r == 0 && i < nxc_graph_n_layers(graph); i++) {
+                const struct nxc_graph_layer *l = nxc_graph_layer(graph, i);
+
+                if (l->is_used || l->n_images > 0)
+                        r = nxc_strv_add(&used, l->diff_id) < 0 ? nxc_oom(err) : 0;
+                else if (l->is_there)
+                        r = remove_layer(layers, l, report, err);
+        }
+        nxc_graph_free(graph);
+        if (r == 0)
+                r = remove_indexes(layers, images, n, report, err);
+        return r < 0 ? r : sweep_storage(h, &used, report, err);
+}
+
+/* An image that comes in now gets its name only when we are done; its layers are held until then. */
+static int collect_layers(struct nxc_host *h, struct nxc_image_store *store, struct nxc_layerfs *layers,
+        const struct nxc_usage *u, const struct nxc_image *leaving, struct nxc_prune_report *report,
+        struct nxc_error *err)
+{
+        struct nxc_image_summary *images = NULL;
+        _cleanup_close_ int lock = -EBADF;
+        size_t n = 0, staying = 0;
+        int r = nxc_image_store_lock(store, &lock, err);
+
+        if (r == 0)
+                r = nxc_store_images(h, &images, &n, err);
+        for (size_t i = 0; r == 0 && leaving && i < n; i++) { /* the others first */
+                struct nxc_image_summary im = images[i];
+
+                if (nxc_digest_equal(&im.digest, &leaving->digest))
+                        continue;
+                images[i] = images[staying];
+                images[staying++] = im;
+        }
+        if (r == 0)
+                r = remove_unused(h, layers, u, images, leaving ? staying : n, report, err);
+        nxc_image_summaries_free(images, n);
+        return r;
+}
+
 static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct nxc_image *leaving,
         struct nxc_prune_report *report, struct nxc_error *err)
 {
-        _cleanup_strv_ struct nxc_strv used = { 0 }, there = { 0 };
         struct nxc_image_store *images;
         struct nxc_layerfs *layers;
         int r = nxc_host_images(h, false, &images, err);
@@ -126,16 +120,7 @@ static int collect(struct nxc_host *h, const struct nxc_usage *u, const struct n
                 r = nxc_image_collect(images, &report->bytes, err);
         if (r == 0)
                 r = nxc_layerfs_sweep(layers, err);
-        if (r == 0)
-                r = gather_layers(images, u, leaving, &used, err);
-        if (r == 0)
-                r = nxc_layerfs_each(layers, add_digest, &there, err);
-        for (size_t i = 0; r == 0 && i < there.n; i++)
-                if (!is_in(&used, there.v[i]))
-                        r = remove_layer(layers, there.v[i], report, err);
-        if (r == 0)
-                r = remove_indexes(images, layers, leaving, report, err);
-        return r < 0 ? r : sweep_storage(h, &used, report, err);
+        return r < 0 ? r : collect_layers(h, images, layers, u, leaving, report, err);
 }
 
 int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,

@@ -28,6 +28,12 @@ int nxc_usage_add(struct nxc_usage *u, struct nxc_user_of_image *user);
 /* Mounts made by `mount IMAGE DIR`; records of those that are gone are removed on the way. */
 int nxc_usage_add_mounts(struct nxc_host *h, struct nxc_usage *u, struct nxc_error *err);
 
+/* The layers there are, and those of the images. */
+int nxc_store_graph(struct nxc_host *h, const struct nxc_image_summary *images, size_t n,
+        struct nxc_graph **ret, struct nxc_error *err);
+/* Marks what containers and mounts use. 0 or -ENOMEM. */
+int nxc_store_graph_use(struct nxc_graph *g, const struct nxc_usage *u);
+
 /* Removes blobs and layers that neither an image nor a user reaches. */
 int nxc_store_collect(struct nxc_host *h, const struct nxc_usage *u, struct nxc_prune_report *report,
         struct nxc_error *err);

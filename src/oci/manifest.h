@@ -69,6 +69,9 @@ void nxc_index_done(struct nxc_index *ix);
 
 /* The GOARCH and variant of a uname machine ("x86_64" -> "amd64", ""); the machine itself when unknown. */
 void nxc_platform_from_machine(const char *machine, struct nxc_platform *ret);
+#define NXC_PLATFORM_TEXT_MAX 100
+/* As nxc_platform_parse takes it. */
+void nxc_platform_text(const struct nxc_platform *p, char ret[static NXC_PLATFORM_TEXT_MAX]);
 /* "linux/amd64", "linux/arm64/v8", "arm64", "linux"; Usage when malformed. The host's when text is NULL. */
 int nxc_platform_parse(const char *text, struct nxc_platform *ret, struct nxc_error *err);
 /* The best entry for a platform, or ImageNotFound that lists what there is: the highest variant not

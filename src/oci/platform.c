@@ -219,3 +219,9 @@ int nxc_index_select(const struct nxc_index *ix, const struct nxc_platform *want
         *ret = best;
         return 0;
 }
+
+void nxc_platform_text(const struct nxc_platform *p, char ret[static NXC_PLATFORM_TEXT_MAX])
+{
+        snprintf(ret, NXC_PLATFORM_TEXT_MAX, "%s/%s%s%s", p->os, p->arch, p->variant[0] ? "/" : "",
+                p->variant);
+}

@@ -3,12 +3,14 @@
  * How a root comes to be, in the order of the create flow:
  *
  *   probe     whether this host can (choosing the driver)
- *   prepare   box L: the image's layers as one writable tree that nobody else sees, a detached mount.
- * Nothing has the container's name yet: all that is made lies in the staging directory (the flow writes the
- * standard directories and the working directory into it by descriptor: box M) make      after the id is
- * claimed, boxes W, X, Y, Z: the driver's own form of that tree (a copy, an image file, a dataset), under
- * the container's name attach    where the backend takes it: box BB release   the end: what is mounted, and
- * what lies outside the container's directory. The directory itself the lifecycle removes
+ *   prepare   box L: the image's layers as one writable tree that nobody else sees, a detached mount. Nothing
+ *             has the container's name yet: all that is made lies in the staging directory (the flow writes the
+ *             standard directories and the working directory into it by descriptor: box M)
+ *   make      after the id is claimed, boxes W, X, Y, Z: the driver's own form of that tree (a copy, an image
+ *             file, a dataset), under the container's name
+ *   attach    where the backend takes it: box BB
+ *   release   the end: what is mounted, and what lies outside the container's directory. The directory itself
+ *             the lifecycle removes
  *
  * Undo. What is made before the claim has to lie in dir_fd, or die with a descriptor. Before `make` the
  * lifecycle journals "storage DRIVER DIR", whose undo is `release`; so a driver announces nothing by itself,

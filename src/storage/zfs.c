@@ -1,9 +1,10 @@
 /* A dataset for each container: a clone of its image's, in constant time, whatever the image holds.
  *
- *   PARENT/images/CHAIN@ready     the image's layers, copied once, when the first container wants them. It
- * is filled under another name (images/.new-...) and renamed when it is whole, so one under its own name is
- * complete PARENT/containers/ID          a clone of it; quota: refquota; its mount is ours
- * (mountpoint=legacy), first detached as all roots are
+ *   PARENT/images/CHAIN@ready     the image's layers, copied once, when the first container wants them. It is
+ *                                 filled under another name (images/.new-...) and renamed when it is whole, so
+ *                                 one under its own name is complete
+ *   PARENT/containers/ID          a clone of it; quota: refquota; its mount is ours (mountpoint=legacy), first
+ *                                 detached as all roots are
  *
  * Two creates of a new image: one fills, the other waits for its lock and finds the image. What a create
  * makes is written into the container's directory before it is made, DATASET_FILE and FILLING_FILE, so that

@@ -9,7 +9,7 @@ setup() { cli_setup; }
         refuses 1 "Usage: no command given (hint: nexcage --help lists the commands)"
         refuses 1 "Usage: unknown command 'frobnicate' (hint: nexcage --help lists the commands)" frobnicate
         refuses 1 "Usage: unknown command 'craete' (hint: did you mean nexcage create?)" craete
-        refuses 1 "Usage: unknown command 'history' (hint: nexcage --help lists the commands)" history
+        refuses 1 "Usage: unknown command 'nosuch' (hint: nexcage --help lists the commands)" nosuch
         refuses 1 "Usage: unknown command 'x'" help x
 }
 
@@ -157,4 +157,13 @@ setup() { cli_setup; }
 
 @test "completion of an unknown shell" {
         refuses 1 "Usage: completion: unknown shell 'csh' (hint: known are bash, zsh and fish)" completion csh
+}
+
+@test "verify --all and names" {
+        refuses 1 "Usage: verify: --all and the names of images" verify --all x
+}
+
+@test "layers: an unknown format" {
+        run --separate-stderr nexcage layers --format svg
+        [ "$status" = 1 ] && [[ $stderr == "nexcage: Usage: "*table*json*dot* ]]
 }

@@ -128,7 +128,7 @@ to_dev_full()
                 no_space "$DISK/" nexcage create --image "$IMAGE" full
                 no_space "$DISK/" nexcage run --name full -v /v "$IMAGE" true
         done
-        fill 4096
+        fill 8192
         no_space write-bundle nexcage run --rm "$IMAGE" true
         fill 65536
         run nexcage run --rm "$IMAGE" dd if=/dev/zero of=/file bs=64k count=4

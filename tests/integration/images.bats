@@ -417,3 +417,109 @@ PYTHON
         assert_status 0
         [ "$output" -le 65536 ] || fail "$output KiB"
 }
+
+# ---- layers, history, the whole store
+
+# two_layered: localhost/one:1 and localhost/two:1 upon busybox, with layers of their own.
+two_layered()
+{
+        local name
+        for name in one two; do
+                cp -r "$NXC_TEST_CACHE/busybox" "$BATS_TEST_TMPDIR/$name"
+        done
+        "$NXC_TOOLS/layered.py" "$BATS_TEST_TMPDIR/one" 2
+        "$NXC_TOOLS/layered.py" "$BATS_TEST_TMPDIR/two" 3
+        for name in one two; do
+                nexcage import "oci:$BATS_TEST_TMPDIR/$name:latest" "localhost/$name:1" 2>/dev/null
+        done
+}
+
+@test "layers: what is shared, what is an image's own, what nobody uses" {
+        two_layered
+        nexcage tag localhost/one:1 localhost/uno:1
+        run --separate-stderr nexcage layers --format json
+        assert_json '(.layers | length) == 4 and (.images | length) == 2' true
+        assert_json '[.layers[].sharing] == ["shared", "shared", "shared", "own"]' true
+        assert_json 'all(.layers[]; .present and .bytes > 0)' true
+        assert_json '.images[0].names == ["localhost/one:1", "localhost/uno:1"] and .images[0].ownBytes == 0' true
+        assert_json '.images[1] | .ownBytes > 0 and .bytes == .ownBytes + .sharedBytes and (.layers | length) == 4' true
+        run --separate-stderr nexcage layers
+        [ "${#lines[@]}" -eq 5 ]
+        assert_output_has "localhost/two:1"
+        rm "$NXC_STORE/images/index.json"
+        echo '{"schemaVersion":2,"manifests":[]}' >"$NXC_STORE/images/index.json"
+        run --separate-stderr nexcage layers --format json
+        assert_json '.images == [] and all(.layers[]; .sharing == "unused")' true
+        nexcage prune
+        run --separate-stderr nexcage layers --format json
+        assert_json '.layers == []' true
+        [ -z "$(find "$NXC_STORE/layers" -name '*.erofs')" ]
+}
+
+@test "layers: the graph for Graphviz" {
+        two_layered
+        run --separate-stderr nexcage layers --format dot
+        [ "${lines[0]}" = "digraph layers {" ] && [ "${lines[-1]}" = "}" ]
+        [ "$(grep -c 'shape=ellipse' <<<"$output")" -eq 2 ]
+        [ "$(grep -c '[il][0-9]* -> l[0-9]*;' <<<"$output")" -eq 5 ] # three upon each other, and two images
+        assert_output_has 'label="localhost/two:1"'
+}
+
+@test "history: the steps of the configuration, or the layers" {
+        two_layered
+        run --separate-stderr nexcage history --format json localhost/two:1
+        assert_json 'length >= 1 and all(.[]; has("layer") and has("created") and has("createdBy") and has("size"))' true
+        run --separate-stderr nexcage history localhost/two:1
+        assert_output_has "CREATED BY"
+        fails_with ImageNotFound - "nosuch" -- nexcage history nosuch
+}
+
+@test "verify --all: layers without an image, and meta.db" {
+        two_layered
+        local layer
+        nexcage verify --all
+        echo '{"schemaVersion":2,"manifests":[]}' >"$NXC_STORE/images/index.json"
+        layer=$(find "$NXC_STORE/layers" -maxdepth 1 -name 'sha256-*.erofs' | head -1)
+        [ -n "$layer" ] || layer=$(find "$NXC_STORE/layers" -path '*/root/srv/last' | head -1)
+        spoil "$layer" 5000
+        nexcage verify
+        fails_with InvalidImage - "were changed" -- nexcage verify --all
+        nexcage verify --all --repair
+        [ ! -e "$layer" ]
+        printf 'SQLite format 3\0 and nothing that is one, at least a hundred bytes of it, so that it is opened at all, and more' \
+                >"$NXC_STORE/meta.db"
+        fails_with InvalidImage - "meta.db" -- nexcage verify --all
+        nexcage verify --all --repair
+        [ ! -e "$NXC_STORE/meta.db" ]
+}
+
+@test "images: of many, the list is the same from meta.db, and with meta.db gone or read-only" {
+        import_image busybox localhost/bb:1
+        local i direct
+        python3 - "$NXC_STORE/images/index.json" <<'PYTHON'
+import copy, json, sys
+path = sys.argv[1]
+index = json.load(open(path))
+for i in range(400):
+    entry = copy.deepcopy(index["manifests"][0])
+    entry["annotations"]["org.opencontainers.image.ref.name"] = "localhost/many:%d" % i
+    index["manifests"].append(entry)
+json.dump(index, open(path, "w"))
+PYTHON
+        run nexcage images --names
+        [ "${#lines[@]}" -eq 401 ]
+        [ -e "$NXC_STORE/meta.db" ]
+        direct=$output
+        nexcage tag localhost/bb:1 localhost/new:1
+        run nexcage images --names
+        [ "$output" = "$direct"$'\n'"localhost/new:1" ]
+        rm "$NXC_STORE"/meta.db*
+        run nexcage images --names
+        [ "$output" = "$direct"$'\n'"localhost/new:1" ]
+        echo broken >"$NXC_STORE/meta.db"
+        run nexcage images --names
+        [ "$output" = "$direct"$'\n'"localhost/new:1" ]
+        rm "$NXC_STORE"/meta.db*
+        NXC_ENGINE_MODULE=/nonexistent run nexcage images --names
+        [ "$output" = "$direct"$'\n'"localhost/new:1" ]
+}

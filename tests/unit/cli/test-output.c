@@ -49,11 +49,11 @@ static void names(void **state)
         struct nxc_image image = { .name = (char *)"127.0.0.1:5000/a/b:1.2" };
         char repository[800], tag[130];
 
-        nxc_image_split_name(&image, repository, sizeof(repository), tag, sizeof(tag));
+        nxc_image_split_name(image.name, repository, sizeof(repository), tag, sizeof(tag));
         assert_string_equal(repository, "127.0.0.1:5000/a/b");
         assert_string_equal(tag, "1.2");
         image.name = NULL;
-        nxc_image_split_name(&image, repository, sizeof(repository), tag, sizeof(tag));
+        nxc_image_split_name(image.name, repository, sizeof(repository), tag, sizeof(tag));
         assert_string_equal(repository, "<none>");
         assert_string_equal(tag, "<none>");
 }
