@@ -59,7 +59,8 @@ struct nxc_create_opts {
         const char *runtime;             /* --runtime, or NULL */
         const char *storage;             /* --storage, or NULL */
         const char *userns;              /* an image's: "auto", "host", or a mapping; NULL: host */
-        uint64_t storage_size;           /* --storage-size in bytes; 0: not given */
+        const char *clone_of;  /* ID or ID@SNAPSHOT: its image, and its root instead of the image's */
+        uint64_t storage_size; /* --storage-size in bytes; 0: not given */
         const char *pid_file, *cid_file, *console_socket, *pidfd_socket; /* or NULL */
         const char *platform;                                            /* --platform, or NULL */
         enum nxc_pull_policy pull;

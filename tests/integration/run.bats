@@ -231,7 +231,7 @@ cgroup_value()
                 "cat /sys/fs/cgroup/$2/$1 2>/dev/null || cat /sys/fs/cgroup/$3" 2>/dev/null
 }
 
-# bats test_tags=guest
+# bats test_tags=guest,cgroup
 @test "run: --memory, --cpus, --pids-limit are what the container's cgroup says" {
         [ "$(cgroup_value memory.limit_in_bytes memory memory.max --memory 64m)" = 67108864 ]
         [ "$(cgroup_value pids.max pids pids.max --pids-limit 77)" = 77 ]
