@@ -97,6 +97,8 @@ struct nxc_backend_ops {
         /* Which properties of config.json it honours, and what it refuses: an array of objects, a new
          * reference. Optional. */
         int (*properties)(json_t **ret, struct nxc_error *err);
+        /* What it made of config.json for the library that it stands on, as text. malloc'ed. Optional. */
+        int (*configuration)(const struct nxc_backend_target *t, char **ret, struct nxc_error *err);
         /* Leaves a created container: its init waits for start. Mandatory. On failure nothing of it is left.
          */
         int (*create)(const struct nxc_backend_target *t, const struct nxc_backend_create *c,

@@ -40,6 +40,14 @@ int nxc_backend_properties(const struct nxc_backend_ops *b, json_t **ret, struct
         return b->properties(ret, err);
 }
 
+int nxc_backend_configuration(const struct nxc_backend_ops *b, const struct nxc_backend_target *t,
+        char **ret, struct nxc_error *err)
+{
+        if (!b->configuration)
+                return cannot(b, "show a configuration of its own", err);
+        return b->configuration(t, ret, err);
+}
+
 int nxc_backend_create(const struct nxc_backend_ops *b, const struct nxc_backend_target *t,
         const struct nxc_backend_create *c, struct nxc_error *err)
 {

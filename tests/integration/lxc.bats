@@ -37,6 +37,50 @@ teardown()
         [[ $output != *c* ]] || wait_status c stopped
 }
 
+@test "inspect --lxc-config: what liblxc was told, and its tools read" {
+        start_c '.hostname = "named"'
+        run --separate-stderr nexcage inspect --lxc-config c
+        assert_output_has "lxc.uts.name = named" "lxc.rootfs.path = dir:$BUNDLE/rootfs" "lxc.cgroup.dir.container = "
+        [ "$(lxc-info -P "$NXC_ROOT" -n c -c lxc.uts.name)" = "lxc.uts.name = named" ]
+        fails_with ContainerNotFound - "does not exist" -- nexcage inspect --lxc-config nosuch
+}
+
+# Every string of a config.json that liblxc could see, with what would end its line: no container, or one whose configuration has
+# no line more. NUL is no JSON text for a C program, and refused as such.
+@test "injection: newline, carriage return and NUL add no setting" {
+        local path evil count
+        new_config '.linux.cgroupsPath = "/nexcage/c" | .linux.resources.cpu.cpus = "0" | .domainname = "d" | .annotations = {"a": "b"}'
+        edit_bundle "$BUNDLE" '.process.args = ["sleep", "1000"]'
+        cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/base.json"
+        nexcage create --bundle "$BUNDLE" c
+        count=$(nexcage inspect --lxc-config c | wc -l)
+        nexcage delete --force c
+        # shellcheck disable=SC1003
+        for evil in '\n' '\r' '\u0000'; do
+                for path in .hostname .domainname .linux.cgroupsPath .linux.resources.cpu.cpus .root.path \
+                        .process.env[0] .mounts[0].source .linux.sysctl; do
+                        evil_config "$path" "$evil"
+                        if nexcage create --bundle "$BUNDLE" c >/dev/null 2>"$BATS_TEST_TMPDIR/err"; then
+                                [ "$(nexcage inspect --lxc-config c | wc -l)" -eq "$count" ] || fail "$path takes $evil"
+                                run nexcage inspect --lxc-config c
+                                [[ $output != *lxc.hook.pre-start* ]] || fail "$path takes $evil:" "$output"
+                                nexcage delete --force c
+                        else
+                                [ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ] || fail "$path $evil:" "$(cat "$BATS_TEST_TMPDIR/err")"
+                        fi
+                done
+        done
+        [ ! -e /tmp/nexcage-injected ]
+}
+
+# evil_config PATH ESCAPE: a string of the base with a line of liblxc's behind what would end its own.
+evil_config()
+{
+        local value='"x'$2'lxc.hook.pre-start = /bin/touch /tmp/nexcage-injected'$2'"'
+        [ "$1" != .linux.sysctl ] || value="{\"net.ipv4.ip_forward\": $value}"
+        jq "$1 = $value" "$BATS_TEST_TMPDIR/base.json" >"$BUNDLE/config.json"
+}
+
 @test "the init is the caller's in the end, and the monitor ends with it" {
         local monitor pid
         start_c

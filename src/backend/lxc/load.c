@@ -147,6 +147,7 @@ const struct nxc_backend_ops nxc_backend_lxc = {
         .probe = probe,
         .check_spec = check_spec,
         .properties = properties,
+        .configuration = lxc_configuration,
         .create = create,
         .run = run,
         .start = start,
