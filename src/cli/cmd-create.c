@@ -52,7 +52,7 @@ static const char *const hook_failures[] = { "abort", "continue", NULL };
                 .help = "run with this backend (crun, runc) instead of the configured or first "            \
                 "usable one" },                                                                             \
         { "storage", .metavar = "DRIVER", NXC_OPT(STRING, A, create.storage),                               \
-                .help = "keep the container's writable root with this driver (overlay, dir, raw)" },                  \
+                .help = "keep the container's writable root with this driver (overlay, dir, raw, zfs)" },                  \
         { "storage-size", .metavar = "SIZE", NXC_OPT(SIZE, A, create.storage_size),                         \
                 .help = "the most that the root may hold; for an image file its size" },                    \
         { "hook-failure", .choices = hook_failures, NXC_OPT(WORD, A, create.hook_failure),                  \
@@ -154,6 +154,8 @@ static const struct nxc_option create_options[] = {
         { 0 },
 };
 
+static const struct nxc_option clone_options[] = { RUNTIME_OPTIONS, IMAGE_OPTIONS, { 0 } };
+
 static const struct nxc_option run_options[] = {
         { "detach", 'd', NXC_OPT(FLAG, A, create.detach),
                 .help = "return once the program runs; print the id" },
@@ -220,7 +222,7 @@ static int complete(
 
         if (o->storage_size == 0 && nxc_option_is_given(&call->parse, "storage-size"))
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0, "%s: --storage-size is 0", call->command->name);
-        if (o->bundle || !o->image)
+        if (o->bundle || !(o->image || o->clone_of))
                 o->interactive =
                         true; /* what the engine, or the user of runc, has there is the container's */
         else if ((r = check_terminal(call, o, err)) < 0)
@@ -230,7 +232,7 @@ static int complete(
                 return r;
         o->registry = a->registry.opts;
         o->platform = a->registry.platform;
-        o->pull = (enum nxc_pull_policy)a->pull;
+        o->pull = o->clone_of ? NXC_PULL_NEVER : (enum nxc_pull_policy)a->pull;
         o->preserve_fds = (int)a->preserve_fds;
         o->dry_run = a->dry_run > 0;
         o->dry_run_json = a->dry_run > 1;
@@ -277,13 +279,27 @@ static int read_create_args(struct nxc_call *call, struct nxc_error *err)
         return r < 0 ? r : take_command(o, call->args + 1, err);
 }
 
-static int run_create(struct nxc_call *call, struct nxc_error *err)
+/* The program: the one that is given, else the image's or, with a bundle, config.json's. */
+static int read_clone_args(struct nxc_call *call, struct nxc_error *err)
+{
+        struct nxc_create_opts *o = &((struct create_args *)call->opts)->create;
+        int r = o->bundle ? refuse_image_options(call, "with --bundle, its config.json says this", err) : 0;
+
+        if (r == 0 && o->bundle && call->n_args > 2)
+                r = nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                        "clone: a command ('%s') does not go with --bundle, whose config.json has one",
+                        call->args[2]);
+        o->clone_of = call->args[0];
+        o->id = call->args[1];
+        return r < 0 ? r : take_command(o, call->args + 2, err);
+}
+
+static int create_from(struct nxc_call *call, int r, struct nxc_error *err)
 {
         struct create_args *a = call->opts;
         _cleanup_progress_ struct nxc_progress progress = { 0 };
         struct nxc_create_result result = { 0 };
         struct nxc_host *host;
-        int r = read_create_args(call, err);
 
         a->create.detach = false;
         if (r == 0)
@@ -295,6 +311,16 @@ static int run_create(struct nxc_call *call, struct nxc_error *err)
         nxc_registry_args_done(&a->registry);
         nxc_strv_done(&a->create.compose.args);
         return r < 0 ? r : print_result(a, &result, false, err);
+}
+
+static int run_create(struct nxc_call *call, struct nxc_error *err)
+{
+        return create_from(call, read_create_args(call, err), err);
+}
+
+static int run_clone(struct nxc_call *call, struct nxc_error *err)
+{
+        return create_from(call, read_clone_args(call, err), err);
 }
 
 static int read_run_args(struct nxc_call *call, struct nxc_error *err)
@@ -369,6 +395,21 @@ const struct nxc_command nxc_command_create = {
         .group = NXC_GROUP_OCI,
         .flags = NXC_CMD_STOP_AT_ARG,
         .run = run_create,
+};
+
+const struct nxc_command nxc_command_clone = {
+        .name = "clone",
+        .synopsis = "[OPTION...] ID[@SNAPSHOT] NEW-ID [COMMAND [ARG...]]",
+        .summary = "create a container with the root of another",
+        .options = clone_options,
+        .defaults = &defaults,
+        .opts_size = sizeof(struct create_args),
+        .min_args = 2,
+        .max_args = NXC_MANY_ARGS,
+        .group = NXC_GROUP_OCI,
+        .args = NXC_ARGS_CONTAINERS,
+        .flags = NXC_CMD_STOP_AT_ARG,
+        .run = run_clone,
 };
 
 const struct nxc_command nxc_command_run = {

@@ -4,7 +4,7 @@
 #include "cli/command.h"
 
 /* cmd-create.c */
-extern const struct nxc_command nxc_command_run, nxc_command_create;
+extern const struct nxc_command nxc_command_run, nxc_command_create, nxc_command_clone;
 /* cmd-container.c */
 extern const struct nxc_command nxc_command_start, nxc_command_state, nxc_command_kill, nxc_command_delete,
         nxc_command_pause, nxc_command_resume, nxc_command_stop, nxc_command_rm;
@@ -12,6 +12,8 @@ extern const struct nxc_command nxc_command_start, nxc_command_state, nxc_comman
 extern const struct nxc_command nxc_command_exec, nxc_command_list, nxc_command_ps, nxc_command_update,
         nxc_command_events, nxc_command_checkpoint, nxc_command_restore, nxc_command_spec,
         nxc_command_features;
+/* cmd-snapshot.c */
+extern const struct nxc_command nxc_command_snapshot, nxc_command_rollback;
 /* cmd-pull.c, cmd-images.c, cmd-inspect.c, cmd-archive.c, cmd-layers.c, cmd-mount.c, cmd-store.c */
 extern const struct nxc_command nxc_command_pull, nxc_command_images, nxc_command_tag, nxc_command_rmi,
         nxc_command_inspect, nxc_command_import, nxc_command_save, nxc_command_mount, nxc_command_umount,

@@ -178,9 +178,9 @@ static int clone_extent(
 /* 1: this file system does not tell. */
 static int clone_from_image(const struct nxc_copy *c, int from, int to, off_t size)
 {
-        struct {
+        union {
                 struct fiemap map;
-                struct fiemap_extent extents[EXTENTS_AT_ONCE];
+                char room[sizeof(struct fiemap) + EXTENTS_AT_ONCE * sizeof(struct fiemap_extent)];
         } f;
         bool last = false;
         uint64_t at = 0;
@@ -194,7 +194,7 @@ static int clone_from_image(const struct nxc_copy *c, int from, int to, off_t si
                         return at ? -errno : 1;
                 last = f.map.fm_mapped_extents == 0;
                 for (uint32_t i = 0; i < f.map.fm_mapped_extents; i++) {
-                        const struct fiemap_extent *e = &f.extents[i];
+                        const struct fiemap_extent *e = &f.map.fm_extents[i];
                         int r = clone_extent(c, from, to, e, size);
 
                         if (r < 0)

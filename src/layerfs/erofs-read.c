@@ -152,14 +152,16 @@ static int load_xattrs(struct nxc_erofs_reader *rd, uint64_t pos, size_t len, si
 
         pos += sizeof(header);
         for (unsigned i = 0; r == 0 && i < header.n_shared; i++, n++, pos += sizeof(uint32_t)) {
-                uint64_t at;
                 uint32_t id;
 
-                r = pos + sizeof(id) > end ? damaged(rd, "its shared attributes do not end")
-                                           : read_at(rd, pos, &id, sizeof(id));
-                at = rd->xattr_pos + (uint64_t)le32toh(id) * 4;
-                if (r == 0)
+                if (pos + sizeof(id) > end)
+                        return damaged(rd, "its shared attributes do not end");
+                r = read_at(rd, pos, &id, sizeof(id));
+                if (r == 0) {
+                        uint64_t at = rd->xattr_pos + (uint64_t)le32toh(id) * 4;
+
                         r = load_xattr(rd, &at, rd->size);
+                }
         }
         for (; r == 0 && pos < end; n++)
                 r = n < NXC_TAR_MAX_XATTRS ? load_xattr(rd, &pos, end)

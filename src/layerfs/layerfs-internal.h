@@ -1,13 +1,14 @@
 /* What the two halves of LayerFS share: the store's directory, names, staged directories. On disk:
  *
- *   <store>/layers/                  0700: set-user-ID files and devices in layers are out of anybody's
- * reach sha256-<hex>.erofs             one layer, named by its diff_id; appears whole, by rename. An EROFS
- * image and behind it checksums and a struct nxc_layer_record. Holders keep a shared flock on it
+ *   <store>/layers/                  0700: set-user-ID files and devices in layers are out of anybody's reach
+ *     sha256-<hex>.erofs             one layer, named by its diff_id; appears whole, by rename. An EROFS image,
+ *                                    behind it checksums and a struct nxc_layer_record; holders have a shared
+ *                                    flock on it
  *     sha256-<hex>/                  the same as a directory, where there is no EROFS
  *       root/                        the unpacked tree, a lower directory of overlays; locked likewise
  *       meta.json                    see intake.c
- *       implicit-root                (empty file) the layer says nothing about "/" itself; its mode is made
- * up whiteouts                    (empty file) there are whiteouts: never shown without an overlay
+ *       implicit-root                (empty file) the layer says nothing about "/" itself: its mode is made up
+ *       whiteouts                    (empty file) there are whiteouts: never shown without an overlay
  *     .root-<mode>-<uid>-<gid>/      empty; stands for "/" where the top layer says nothing about it
  *     .staging-<pid>-<n>/            being made or removed; its maker holds an exclusive flock on it
  *

@@ -18,7 +18,7 @@
 #include <sys/xattr.h>
 
 #define STAGING_PREFIX ".staging-"
-#define STAGING_TRIES                                                                       \
+#define STAGING_TRIES \
         100 /* names taken by a killed process of the same pid, or swept while we made them \
              */
 

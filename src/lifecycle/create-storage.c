@@ -114,6 +114,38 @@ static int choose_size(struct nxc_flow *f, const char *mounted, struct nxc_error
         return 0;
 }
 
+int nxc_flow_find_source(struct nxc_flow *f, struct nxc_error *err)
+{
+        const char *of = f->o->clone_of, *at = of ? strchr(of, '@') : NULL;
+        _cleanup_free_ char *id = of ? strndup(of, at ? (size_t)(at - of) : strlen(of)) : NULL;
+        int r;
+
+        if (!of)
+                return 0;
+        r = id ? nxc_id_check(id, err) : nxc_oom(err);
+        if (r == 0)
+                r = nxc_host_root_fd(f->host, false, err);
+        if (r == 0)
+                r = nxc_state_load(f->host->root_fd, id, &f->source, err);
+        if (r < 0)
+                return r;
+        f->source_snapshot = at ? at + 1 : NULL;
+        if (f->source->storage && f->source->image)
+                return 0;
+        return nxc_fail_kind(err, NXC_ERR_INVALID_STATE, 0,
+                "clone container '%s', whose root is its bundle's and not ours", id);
+}
+
+/* A clone stays where it comes from. */
+static int check_source(const struct nxc_flow *f, struct nxc_error *err)
+{
+        if (!f->source || nxc_streq(f->source->storage, f->storage->name))
+                return 0;
+        return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
+                "a clone of container '%s' has its storage driver '%s', not '%s' (%s)", f->source->id,
+                f->source->storage, f->storage->name, f->storage_why);
+}
+
 int nxc_flow_choose_storage(struct nxc_flow *f, struct nxc_error *err)
 {
         _cleanup_free_ char *mounted = NULL, *mounted_size = NULL;
@@ -127,14 +159,19 @@ int nxc_flow_choose_storage(struct nxc_flow *f, struct nxc_error *err)
         if (!annotated)
                 annotated = annotation(f, ANNOTATION_OLDER);
         name = f->o->storage ? f->o->storage : annotated ? annotated : mounted;
+        if (!name && f->source)
+                name = f->source->storage;
         f->storage_why = f->o->storage              ? "asked for"
                          : annotated                ? "an annotation"
                          : mounted                  ? "the mount at '/'"
+                         : f->source                ? "that of the container which is cloned"
                          : f->host->config->storage ? "the configuration"
                                                     : "the default";
         if (!name)
                 name = f->host->config->storage ? f->host->config->storage : "overlay";
         r = nxc_storage_find(name, &f->storage, err);
+        if (r == 0)
+                r = check_source(f, err);
         if (r == 0)
                 r = choose_size(f, mounted_size, err);
         env = nxc_flow_storage_env(f);
@@ -220,6 +257,8 @@ static int fill_request(struct nxc_flow *f, const struct nxc_storage_env *env, s
                 .dir_fd = f->staging_fd,
                 .size_bytes = f->storage_size,
                 .ids = f->ids,
+                .clone_dir = f->source ? f->source->container_dir : NULL,
+                .clone_snapshot = f->source_snapshot,
                 .ephemeral = f->is_run && f->o->auto_remove,
         };
         int r = 0;

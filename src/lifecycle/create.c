@@ -197,7 +197,7 @@ STEP(step_parse_options)
                         return r;
                 snprintf(f->id, sizeof(f->id), "%s", id);
         }
-        if (!f->o->bundle && !f->o->image)
+        if (!f->o->bundle && !f->o->image && !f->o->clone_of)
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0, "neither a bundle nor an image is named");
         if (on_failure && !nxc_streq(on_failure, "abort") && !nxc_streq(on_failure, "continue"))
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
@@ -206,7 +206,10 @@ STEP(step_parse_options)
         if (f->o->cid_file && access(f->o->cid_file, F_OK) == 0)
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
                         "container ID file '%s' exists; is another container using it?", f->o->cid_file);
-        f->image_name = f->o->image;
+        r = nxc_flow_find_source(f, err);
+        if (r < 0)
+                return r;
+        f->image_name = f->source ? f->source->image : f->o->image;
         if (f->o->userns && !nxc_streq(f->o->userns, "auto")) /* that needs the container's directory */
                 r = nxc_flow_choose_ids(f, err);
         if (r < 0)

@@ -38,7 +38,9 @@ struct nxc_flow {
         int mount_fd; /* the detached root */
         int log_fd;   /* run --detach of an image: where its output goes; else negative */
         struct nxc_compose_result composed;
-        bool told_root; /* progress: a copy has begun */
+        struct nxc_record *source;   /* clone: the container whose root this one's begins as, or NULL */
+        const char *source_snapshot; /* or NULL: as it is now */
+        bool told_root;              /* progress: a copy has begun */
         struct nxc_rootfs rootfs;
 
         /* The container */
@@ -80,6 +82,9 @@ int nxc_flow_attach_root(struct nxc_flow *f, struct nxc_error *err);
 int nxc_flow_make_directories(struct nxc_flow *f, struct nxc_error *err);
 /* InvalidRootfs when /dev, /proc or /sys of a root is anything but a directory (CVE-2026-41579). */
 int nxc_flow_check_directories(int root_fd, struct nxc_error *err);
+
+/* Loads the container that is cloned: with it comes the image (create-storage.c). */
+int nxc_flow_find_source(struct nxc_flow *f, struct nxc_error *err);
 
 /* What the flow would do, for --dry-run; and what it took, for --timings. */
 int nxc_flow_print_plan(const struct nxc_flow *f, struct nxc_error *err);

@@ -39,6 +39,7 @@ static void flow_done(struct nxc_flow *f)
         nxc_rootfs_done(&f->rootfs);
         nxc_idmap_free(f->ids);
         free(f->zfs_parent);
+        nxc_record_free(f->source);
         free(f->state_dir);
 }
 #define _cleanup_flow_ _cleanup_(flow_done)

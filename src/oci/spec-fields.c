@@ -486,10 +486,20 @@ static const char *const type_names[] = {
 };
 static_assert(NXC_ARRAY_SIZE(type_names) == NXC_SPEC_INTEGER + 1, "every type has a name");
 
+/* One step of a concrete path, on the stack of the visit that took it. A document is checked on every create, and
+ * hardly ever wrong: its places get their words in an error only. */
+struct place {
+        const struct place *above; /* NULL: the document itself */
+        const char *before, *text, *after;
+        size_t len;
+        size_t index; /* in place of a text that is NULL */
+};
+
 struct walk {
         const struct nxc_spec_field *field;
         struct nxc_error *err;
-        char where[256]; /* the concrete path: "linux.namespaces[1].type" */
+        const struct place *place; /* of the value that is looked at */
+        char where[256];           /* it in words, once they are needed: "linux.namespaces[1].type" */
 };
 
 /* What the document says, fit for a line of a terminal or a log. */
@@ -532,6 +542,32 @@ static bool is_type(const json_t *j, enum nxc_spec_type type)
         return false;
 }
 
+/* Appends a place to w->where, behind those above it; what does not fit is cut. */
+static size_t append_place(struct walk *w, const struct place *p)
+{
+        size_t at = p->above ? append_place(w, p->above) : 0;
+        char safe[128];
+        int n;
+
+        if (p->text)
+                snprintf(safe, sizeof(safe), "%.*s",
+                        (int)(p->len < sizeof(safe) ? p->len : sizeof(safe) - 1), p->text);
+        else
+                snprintf(safe, sizeof(safe), "%zu", p->index);
+        for (char *c = safe; *c; c++)
+                if ((unsigned char)*c < 0x20 || *c == 0x7f)
+                        *c = '?';
+        n = snprintf(w->where + at, sizeof(w->where) - at, "%s%s%s", p->before, safe, p->after);
+        return (size_t)n < sizeof(w->where) - at ? at + (size_t)n : sizeof(w->where) - 1;
+}
+
+static const char *where(struct walk *w)
+{
+        if (w->place)
+                append_place(w, w->place);
+        return w->where;
+}
+
 static int check_string(struct walk *w, const json_t *j)
 {
         const struct nxc_spec_field *f = w->field;
@@ -540,12 +576,12 @@ static int check_string(struct walk *w, const json_t *j)
 
         if (strlen(text) != json_string_length(j))
                 return nxc_fail_kind(
-                        w->err, NXC_ERR_INVALID_SPEC, 0, "config field %s holds a NUL character", w->where);
+                        w->err, NXC_ERR_INVALID_SPEC, 0, "config field %s holds a NUL character", where(w));
         if (f->non_empty && !text[0])
-                return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0, "config field %s is empty", w->where);
+                return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0, "config field %s is empty", where(w));
         if (f->rule && !f->rule->ok(text))
                 return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0, "config field %s is '%s', must be %s",
-                        w->where, shown(text, buf, sizeof(buf)), f->rule->words);
+                        where(w), shown(text, buf, sizeof(buf)), f->rule->words);
         if (f->values) {
                 _cleanup_buf_ struct nxc_buf known = { 0 };
 
@@ -555,7 +591,7 @@ static int check_string(struct walk *w, const json_t *j)
                 if (list_values(&known, f->values, " ") < 0)
                         return nxc_oom(w->err);
                 return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0,
-                        "config field %s is '%s', must be one of: %s", w->where,
+                        "config field %s is '%s', must be one of: %s", where(w),
                         shown(text, buf, sizeof(buf)), known.data);
         }
         return 0;
@@ -573,7 +609,7 @@ static int check_integer(struct walk *w, const json_t *j)
                 fits = json_integer_value(j) >= f->min;
         if (!fits)
                 return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0,
-                        "config field %s is out of range, must be from %lld to %llu", w->where,
+                        "config field %s is out of range, must be from %lld to %llu", where(w),
                         (long long)f->min, (unsigned long long)f->max);
         return 0;
 }
@@ -584,103 +620,87 @@ static int check_value(struct walk *w, const json_t *j)
 
         if (!is_type(j, f->type))
                 return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0, "config field %s is not of type %s",
-                        w->where, type_names[f->type]);
+                        where(w), type_names[f->type]);
         if (f->type == NXC_SPEC_STRING)
                 return check_string(w, j);
         if (f->type == NXC_SPEC_INTEGER)
                 return check_integer(w, j);
         if (f->type == NXC_SPEC_ARRAY && f->non_empty && json_array_size(j) == 0)
-                return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0, "config field %s is empty", w->where);
+                return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0, "config field %s is empty", where(w));
         return 0;
 }
 
-static int visit(struct walk *w, const json_t *j, const char *rest, size_t at);
+static int visit(struct walk *w, const json_t *j, const char *rest, const struct place *at);
 
-/* Appends to the concrete path; what does not fit is cut. */
-static size_t step_to(
-        struct walk *w, size_t at, const char *before, const char *text, size_t len, const char *after)
-{
-        char safe[128];
-        int n;
-
-        snprintf(safe, sizeof(safe), "%.*s", (int)(len < sizeof(safe) ? len : sizeof(safe) - 1), text);
-        for (char *p = safe; *p; p++)
-                if ((unsigned char)*p < 0x20 || *p == 0x7f)
-                        *p = '?';
-        n = snprintf(w->where + at, sizeof(w->where) - at, "%s%s%s", before, safe, after);
-        return (size_t)n < sizeof(w->where) - at ? at + (size_t)n : sizeof(w->where) - 1;
-}
-
-static int visit_elements(struct walk *w, const json_t *j, const char *rest, size_t at)
+static int visit_elements(struct walk *w, const json_t *j, const char *rest, const struct place *at)
 {
         json_t *item;
         size_t i;
 
         json_array_foreach (j, i, item) {
-                char number[24];
-                int r;
+                const struct place here = { .above = at, .before = "[", .index = i, .after = "]" };
+                int r = visit(w, item, rest, &here);
 
-                snprintf(number, sizeof(number), "%zu", i);
-                r = visit(w, item, rest, step_to(w, at, "[", number, strlen(number), "]"));
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-static int visit_members(struct walk *w, const json_t *j, const char *rest, size_t at)
+static int visit_members(struct walk *w, const json_t *j, const char *rest, const struct place *at)
 {
         const char *key;
         json_t *item;
 
         json_object_foreach ((json_t *)j, key, item) {
-                size_t to = step_to(w, at, "[\"", key, strlen(key), "\"]");
+                const struct place here = { at, "[\"", key, "\"]", strlen(key) };
                 int r;
 
+                w->place = &here;
                 if (!*rest && w->field->key && !w->field->key->ok(key))
                         return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0,
-                                "config field %s has a key that must be %s", w->where, w->field->key->words);
-                r = visit(w, item, rest, to);
+                                "config field %s has a key that must be %s", where(w), w->field->key->words);
+                r = visit(w, item, rest, &here);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-/* rest is what of the row's path lies below j. Parents are earlier rows, so a j of another type has been
- * refused. */
-static int visit(struct walk *w, const json_t *j, const char *rest, size_t at)
+/* rest is what of the row's path lies below j, which is at this place. Parents are earlier rows, so a j of another
+ * type has been refused. */
+static int visit(struct walk *w, const json_t *j, const char *rest, const struct place *at)
 {
-        char name[64];
+        struct place here = { .above = at, .before = at ? "." : "", .after = "" };
         json_t *child;
-        size_t k;
 
+        w->place = at;
         if (!*rest)
                 return check_value(w, j);
         if (nxc_starts_with(rest, "[]"))
                 return visit_elements(w, j, rest + 2, at);
         if (nxc_starts_with(rest, "{}"))
                 return visit_members(w, j, rest + 2, at);
-        rest += *rest == '.';
-        k = strcspn(rest, ".[{");
-        snprintf(name, sizeof(name), "%.*s", (int)k, rest);
-        child = json_object_get(j, name);
+        here.text = rest + (*rest == '.');
+        here.len = strcspn(here.text, ".[{");
+        rest = here.text + here.len;
+        child = json_object_getn(j, here.text, here.len);
         if (json_is_null(child))
                 child = NULL;
-        if (!child && (rest[k] || !w->field->required))
+        if (!child && (*rest || !w->field->required))
                 return 0;
-        at = step_to(w, at, at ? "." : "", name, k, "");
+        w->place = &here;
         if (!child)
                 return nxc_fail_kind(w->err, NXC_ERR_INVALID_SPEC, 0,
-                        "config field %s is required, and missing", w->where);
-        return visit(w, child, rest + k, at);
+                        "config field %s is required, and missing", where(w));
+        return visit(w, child, rest, &here);
 }
 
 int nxc_spec_check_fields(const json_t *doc, struct nxc_error *err)
 {
         for (size_t i = 0; i < nxc_spec_n_fields; i++) {
                 struct walk w = { .field = &nxc_spec_fields[i], .err = err };
-                int r = visit(&w, doc, w.field->path, 0);
+                int r = visit(&w, doc, w.field->path, NULL);
 
                 if (r < 0)
                         return r;
@@ -702,8 +722,9 @@ int nxc_spec_check_part(const char *place, const json_t *part, struct nxc_error 
 {
         for (size_t i = 0; i < nxc_spec_n_fields; i++) {
                 struct walk w = { .field = &nxc_spec_fields[i], .err = err };
+                const struct place root = { NULL, "", place, "", strlen(place) };
                 const char *rest = beneath(w.field, place);
-                int r = rest ? visit(&w, part, rest, step_to(&w, 0, "", place, strlen(place), "")) : 0;
+                int r = rest ? visit(&w, part, rest, &root) : 0;
 
                 if (r < 0)
                         return r;

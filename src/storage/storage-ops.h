@@ -3,12 +3,14 @@
  * How a root comes to be, in the order of the create flow:
  *
  *   probe     whether this host can (choosing the driver)
- *   prepare   box L: the image's layers as one writable tree that nobody else sees, a detached mount.
- * Nothing has the container's name yet: all that is made lies in the staging directory (the flow writes the
- * standard directories and the working directory into it by descriptor: box M) make      after the id is
- * claimed, boxes W, X, Y, Z: the driver's own form of that tree (a copy, an image file, a dataset), under
- * the container's name attach    where the backend takes it: box BB release   the end: what is mounted, and
- * what lies outside the container's directory. The directory itself the lifecycle removes
+ *   prepare   box L: the image's layers as one writable tree that nobody else sees, a detached mount. Nothing
+ *             has the container's name yet: all that is made lies in the staging directory (the flow writes the
+ *             standard directories and the working directory into it by descriptor: box M)
+ *   make      after the id is claimed, boxes W, X, Y, Z: the driver's own form of that tree (a copy, an image
+ *             file, a dataset), under the container's name
+ *   attach    where the backend takes it: box BB
+ *   release   the end: what is mounted, and what lies outside the container's directory. The directory itself
+ *             the lifecycle removes
  *
  * Undo. What is made before the claim has to lie in dir_fd, or die with a descriptor. Before `make` the
  * lifecycle journals "storage DRIVER DIR", whose undo is `release`; so a driver announces nothing by itself,
@@ -65,7 +67,10 @@ struct nxc_storage_request {
         uint64_t size_bytes;             /* --storage-size; 0: no limit, for an image file the default */
         const struct nxc_idmap *ids;     /* of the container's user namespace, or NULL: files have to
                                             look there as the image says. Refused by name, or done */
-        bool ephemeral;                  /* run --rm: nothing needs to survive a crash of the machine */
+        const char *
+                clone_dir; /* of the container whose root this one's begins as, and not the image; or NULL */
+        const char *clone_snapshot;           /* as it was then; NULL: as it is now */
+        bool ephemeral;                       /* run --rm: nothing needs to survive a crash of the machine */
         struct nxc_storage_progress progress; /* make only */
 };
 
@@ -78,6 +83,12 @@ struct nxc_storage_usage {
 struct nxc_storage_space {
         uint64_t total, available; /* bytes where new roots are made */
         char *where;               /* the file system or pool; owned by the caller */
+};
+
+struct nxc_storage_snapshot {
+        char *name;      /* owned by the caller: nxc_storage_snapshots_done */
+        uint64_t bytes;  /* kept on disk by this one alone */
+        int64_t created; /* seconds since the epoch */
 };
 
 enum nxc_storage_makes {
@@ -97,6 +108,7 @@ struct nxc_storage_ops {
         enum nxc_storage_makes makes;
         enum nxc_rootfs_kind offers[_NXC_ROOTFS_MAX]; /* the kinds that attach can give, best first */
         size_t n_offers;
+        bool clones; /* it does what clone_dir asks */
 
         /* Whether this host can: RuntimeNotAvailable naming what is missing (a device, a program, a pool),
          * with the way to get it as the hint. Cheap: no process is started. Mandatory. */
@@ -121,6 +133,14 @@ struct nxc_storage_ops {
         /* Another size for a container, running or not; smaller than what is in it, or smaller at all where
          * that cannot be: refused by name. Optional: NotImplemented. */
         int (*resize)(const struct nxc_storage_container *c, uint64_t size_bytes, struct nxc_error *err);
+        /* The root as it is now, under a name; taking it back, with which later snapshots go; forgetting it;
+         * and a list, the oldest first. A name that is there already, or none: an error with the driver's
+         * words. Roll back only while nothing runs in it. Optional, all or none: NotImplemented. */
+        int (*snapshot)(const struct nxc_storage_container *c, const char *name, struct nxc_error *err);
+        int (*rollback)(const struct nxc_storage_container *c, const char *name, struct nxc_error *err);
+        int (*forget)(const struct nxc_storage_container *c, const char *name, struct nxc_error *err);
+        int (*snapshots)(const struct nxc_storage_container *c, struct nxc_storage_snapshot **ret,
+                size_t *ret_n, struct nxc_error *err);
         /* Optional: that of the store's file system. */
         int (*space)(
                 const struct nxc_storage_env *env, struct nxc_storage_space *ret, struct nxc_error *err);

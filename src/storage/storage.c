@@ -66,8 +66,12 @@ int nxc_storage_probe(
 int nxc_storage_prepare(const struct nxc_storage_ops *s, const struct nxc_storage_request *q,
         int *ret_mount_fd, struct nxc_error *err)
 {
-        int r = nxc_publish_at(q->dir_fd, DRIVER_FILE, s->name, strlen(s->name), 0600, 0, err);
+        int r;
 
+        if (q->clone_dir && !s->clones)
+                return nxc_fail_kind(
+                        err, NXC_ERR_NOT_IMPLEMENTED, 0, "a clone with storage driver '%s'", s->name);
+        r = nxc_publish_at(q->dir_fd, DRIVER_FILE, s->name, strlen(s->name), 0600, 0, err);
         return r < 0 ? r : s->prepare(q, ret_mount_fd, err);
 }
 
@@ -102,6 +106,56 @@ int nxc_storage_resize(const struct nxc_storage_ops *s, const struct nxc_storage
                 return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
                         "storage driver '%s' cannot change the size of a container", s->name);
         return s->resize(c, size_bytes, err);
+}
+
+static int need_snapshots(const struct nxc_storage_ops *s, struct nxc_error *err)
+{
+        int r;
+
+        if (s->snapshot)
+                return 0;
+        r = nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0, "snapshots with storage driver '%s'", s->name);
+        nxc_error_hint(err, "create the container with --storage zfs");
+        return r;
+}
+
+int nxc_storage_snapshot(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
+        const char *name, struct nxc_error *err)
+{
+        int r = need_snapshots(s, err);
+
+        return r < 0 ? r : s->snapshot(c, name, err);
+}
+
+int nxc_storage_rollback(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
+        const char *name, struct nxc_error *err)
+{
+        int r = need_snapshots(s, err);
+
+        return r < 0 ? r : s->rollback(c, name, err);
+}
+
+int nxc_storage_forget(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
+        const char *name, struct nxc_error *err)
+{
+        int r = need_snapshots(s, err);
+
+        return r < 0 ? r : s->forget(c, name, err);
+}
+
+int nxc_storage_snapshots(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
+        struct nxc_storage_snapshot **ret, size_t *ret_n, struct nxc_error *err)
+{
+        int r = need_snapshots(s, err);
+
+        return r < 0 ? r : s->snapshots(c, ret, ret_n, err);
+}
+
+void nxc_storage_snapshots_done(struct nxc_storage_snapshot *snapshots, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                free(snapshots[i].name);
+        free(snapshots);
 }
 
 int nxc_storage_space(const struct nxc_storage_ops *s, const struct nxc_storage_env *env,

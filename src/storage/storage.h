@@ -27,6 +27,15 @@ int nxc_storage_usage(const struct nxc_storage_ops *s, const struct nxc_storage_
         struct nxc_storage_usage *ret, struct nxc_error *err);
 int nxc_storage_resize(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
         uint64_t size_bytes, struct nxc_error *err);
+int nxc_storage_snapshot(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
+        const char *name, struct nxc_error *err);
+int nxc_storage_rollback(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
+        const char *name, struct nxc_error *err);
+int nxc_storage_forget(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
+        const char *name, struct nxc_error *err);
+int nxc_storage_snapshots(const struct nxc_storage_ops *s, const struct nxc_storage_container *c,
+        struct nxc_storage_snapshot **ret, size_t *ret_n, struct nxc_error *err);
+void nxc_storage_snapshots_done(struct nxc_storage_snapshot *snapshots, size_t n);
 int nxc_storage_space(const struct nxc_storage_ops *s, const struct nxc_storage_env *env,
         struct nxc_storage_space *ret, struct nxc_error *err);
 void nxc_storage_space_done(struct nxc_storage_space *space);

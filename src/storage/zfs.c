@@ -1,9 +1,10 @@
 /* A dataset for each container: a clone of its image's, in constant time, whatever the image holds.
  *
- *   PARENT/images/CHAIN@ready     the image's layers, copied once, when the first container wants them. It
- * is filled under another name (images/.new-...) and renamed when it is whole, so one under its own name is
- * complete PARENT/containers/ID          a clone of it; quota: refquota; its mount is ours
- * (mountpoint=legacy), first detached as all roots are
+ *   PARENT/images/CHAIN@ready     the image's layers, copied once, when the first container wants them. It is
+ *                                 filled under another name (images/.new-...) and renamed when it is whole, so
+ *                                 one under its own name is complete
+ *   PARENT/containers/ID          a clone of it; quota: refquota; its mount is ours (mountpoint=legacy), first
+ *                                 detached as all roots are
  *
  * Two creates of a new image: one fills, the other waits for its lock and finds the image. What a create
  * makes is written into the container's directory before it is made, DATASET_FILE and FILLING_FILE, so that
@@ -19,6 +20,7 @@
 #include "core/process.h"
 #include "core/publish.h"
 #include "storage/common-internal.h"
+#include "storage/storage.h"
 #include "sys/mount.h"
 
 #include <fcntl.h>
@@ -264,6 +266,32 @@ static int ensure_image(const struct nxc_storage_container *c, const struct nxc_
 
 /* --- the container's dataset --- */
 
+/* The names that make left in the container's directory; NULL without one. */
+static int read_name(
+        const struct nxc_storage_container *c, const char *file, char **ret, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(c->dir, file);
+        struct nxc_error why = { 0 };
+        int r = path ? nxc_read_file_at(AT_FDCWD, path, NXC_ZFS_NAME_MAX, ret, NULL, &why) : nxc_oom(&why);
+
+        if (r == -ENOENT)
+                *ret = NULL;
+        if (r == 0 || r == -ENOENT)
+                return 0;
+        if (err)
+                *err = why;
+        return r;
+}
+
+static int need_dataset(const struct nxc_storage_container *c, char **ret, struct nxc_error *err)
+{
+        int r = read_name(c, DATASET_FILE, ret, err);
+
+        if (r < 0 || *ret)
+                return r;
+        return nxc_fail_kind(err, NXC_ERR_ZFS, ENOENT, "container '%s' has no dataset", c->id);
+}
+
 /* refquota: what the root may hold, the image's files with it, as with an image file. */
 static char *format_quota(uint64_t size_bytes)
 {
@@ -271,10 +299,9 @@ static char *format_quota(uint64_t size_bytes)
                           : strdup("refquota=none");
 }
 
-static int clone_image(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
-        const char *image, const char *dataset, struct nxc_error *err)
+static int clone_snapshot(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+        const char *origin, const char *dataset, struct nxc_error *err)
 {
-        _cleanup_free_ char *origin = nxc_strf("%s@" NXC_ZFS_READY, image);
         _cleanup_free_ char *quota = format_quota(q->size_bytes);
         _cleanup_free_ char *store = nxc_strf(NXC_ZFS_PROP_STORE "=%s", c->env->store);
         _cleanup_free_ char *dir = nxc_strf(NXC_ZFS_PROP_DIR "=%s", c->dir);
@@ -282,9 +309,11 @@ static int clone_image(const struct nxc_storage_container *c, const struct nxc_s
         const char *args[] = { "clone", "-o", "canmount=noauto", "-o", quota, "-o", store, "-o", dir, "-o",
                 id, origin, dataset, NULL };
 
-        if (!origin || !quota || !store || !dir || !id)
-                return nxc_oom(err);
-        return nxc_zfs_run(args, NULL, err);
+        int r = quota && store && dir && id ? nxc_zfs_run(args, NULL, err) : nxc_oom(err);
+
+        if (r == -ENOSPC && q->size_bytes)
+                nxc_error_hint(err, "the image takes more than --storage-size, or the pool is full");
+        return r;
 }
 
 static int read_property(const char *dataset, const char *name, char **ret, struct nxc_error *err)
@@ -317,15 +346,16 @@ static int clear_name(const struct nxc_storage_container *c, const char *dataset
         return r;
 }
 
-static int make_clone(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+static int clone_image(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
         const char *dataset, struct nxc_error *err)
 {
-        char image[NXC_ZFS_NAME_MAX];
+        char image[NXC_ZFS_NAME_MAX], origin[NXC_ZFS_NAME_MAX + sizeof("@" NXC_ZFS_READY)];
         int r = nxc_zfs_image_name(c->env->zfs_parent, q->diff_ids, image, err);
 
+        snprintf(origin, sizeof(origin), "%s@" NXC_ZFS_READY, image);
         for (int i = 0; r == 0; i++) {
                 struct nxc_error why = { 0 };
-                int k = clone_image(c, q, image, dataset, &why);
+                int k = clone_snapshot(c, q, origin, dataset, &why);
 
                 if (k == 0)
                         return 0;
@@ -339,7 +369,50 @@ static int make_clone(const struct nxc_storage_container *c, const struct nxc_st
         return r;
 }
 
-/* What the flow wrote into the overlay of prepare. */
+/* Where no snapshot is named, one is made for this clone alone: marked to be destroyed when the clone is, or
+ * by release, which finds its name. */
+static int clone_now(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+        const char *source, const char *dataset, struct nxc_error *err)
+{
+        char filling[NXC_ZFS_NAME_MAX];
+        _cleanup_free_ char *origin = NULL;
+        int r = nxc_zfs_filling_name(c, filling, err);
+
+        if (r < 0)
+                return r;
+        origin = nxc_strf("%s@clone-%s", source, strrchr(filling, '-') + 1);
+        if (!origin)
+                return nxc_oom(err);
+        r = nxc_publish_at(q->dir_fd, FILLING_FILE, origin, strlen(origin), 0600, 0, err);
+        if (r == 0)
+                r = nxc_zfs_run((const char *const[]){ "snapshot", origin, NULL }, NULL, err);
+        if (r == 0)
+                r = clone_snapshot(c, q, origin, dataset, err);
+        if (r == 0)
+                r = nxc_zfs_run((const char *const[]){ "destroy", "-d", origin, NULL }, NULL, err);
+        if (r == 0 && unlinkat(q->dir_fd, FILLING_FILE, 0) < 0)
+                r = nxc_fail(err, errno, "remove '%s/" FILLING_FILE "'", c->dir);
+        return r;
+}
+
+static int clone_container(const struct nxc_storage_container *c, const struct nxc_storage_request *q,
+        const char *dataset, struct nxc_error *err)
+{
+        struct nxc_storage_container from = { c->env, nxc_path_basename(q->clone_dir), q->clone_dir };
+        _cleanup_free_ char *source = NULL, *origin = NULL;
+        int r = need_dataset(&from, &source, err);
+
+        if (r == 0 && q->clone_snapshot)
+                r = nxc_zfs_check_snapshot(q->clone_snapshot, err);
+        if (r < 0)
+                return r;
+        if (!q->clone_snapshot)
+                return clone_now(c, q, source, dataset, err);
+        origin = nxc_strf("%s@%s", source, q->clone_snapshot);
+        return origin ? clone_snapshot(c, q, origin, dataset, err) : nxc_oom(err);
+}
+
+/* What the flow wrote into the overlay of prepare; what is cloned from a container has its like. */
 static int take_over(
         const struct nxc_storage_request *q, int mount_fd, const char *dataset, struct nxc_error *err)
 {
@@ -349,6 +422,8 @@ static int take_over(
                 q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int r;
 
+        if (q->clone_dir)
+                return nxc_storage_remove_overlay(q->dir_fd, err);
         if (upper < 0)
                 return nxc_fail(err, errno, "open the container's 'upper' directory");
         r = open_root(mount_fd, dataset, &root, err);
@@ -379,7 +454,7 @@ static int make(const struct nxc_storage_container *c, const struct nxc_storage_
         if (r == 0)
                 r = nxc_publish_at(q->dir_fd, DATASET_FILE, dataset, strlen(dataset), 0600, 0, err);
         if (r == 0)
-                r = make_clone(c, q, dataset, err);
+                r = q->clone_dir ? clone_container(c, q, dataset, err) : clone_image(c, q, dataset, err);
         if (r == 0)
                 r = nxc_mount_dataset(dataset, &root, err);
         if (r == 0)
@@ -389,32 +464,6 @@ static int make(const struct nxc_storage_container *c, const struct nxc_storage_
         if (r == 0)
                 *mount_fd = TAKE_FD(root);
         return r;
-}
-
-/* The names that make left in the container's directory; NULL without one. */
-static int read_name(
-        const struct nxc_storage_container *c, const char *file, char **ret, struct nxc_error *err)
-{
-        _cleanup_free_ char *path = nxc_path_join(c->dir, file);
-        struct nxc_error why = { 0 };
-        int r = path ? nxc_read_file_at(AT_FDCWD, path, NXC_ZFS_NAME_MAX, ret, NULL, &why) : nxc_oom(&why);
-
-        if (r == -ENOENT)
-                *ret = NULL;
-        if (r == 0 || r == -ENOENT)
-                return 0;
-        if (err)
-                *err = why;
-        return r;
-}
-
-static int need_dataset(const struct nxc_storage_container *c, char **ret, struct nxc_error *err)
-{
-        int r = read_name(c, DATASET_FILE, ret, err);
-
-        if (r < 0 || *ret)
-                return r;
-        return nxc_fail_kind(err, NXC_ERR_ZFS, ENOENT, "container '%s' has no dataset", c->id);
 }
 
 static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind kind, int mount_fd,
@@ -444,8 +493,8 @@ static int release(const struct nxc_storage_container *c, struct nxc_error *err)
         int r = nxc_storage_unmount(c, err);
 
         if (r == 0)
-                r = destroy_named(c, FILLING_FILE, err);
-        return r < 0 ? r : destroy_named(c, DATASET_FILE, err);
+                r = destroy_named(c, DATASET_FILE, err);
+        return r < 0 ? r : destroy_named(c, FILLING_FILE, err);
 }
 
 /* --- figures --- */
@@ -516,6 +565,91 @@ static int space(const struct nxc_storage_env *env, struct nxc_storage_space *re
         if (r == 0)
                 *ret = (struct nxc_storage_space){ figures[0] + figures[1], figures[1], TAKE_PTR(name) };
         return r;
+}
+
+/* --- snapshots --- */
+
+/* `zfs VERB [FLAG] DATASET@NAME` */
+static int run_on_snapshot(const struct nxc_storage_container *c, const char *verb, const char *flag,
+        const char *name, struct nxc_error *err)
+{
+        _cleanup_free_ char *dataset = NULL, *snapshot = NULL;
+        const char *args[] = { verb, flag, NULL, NULL };
+        int r = nxc_zfs_check_snapshot(name, err);
+
+        if (r == 0)
+                r = need_dataset(c, &dataset, err);
+        if (r < 0)
+                return r;
+        snapshot = nxc_strf("%s@%s", dataset, name);
+        if (!snapshot)
+                return nxc_oom(err);
+        args[flag ? 2 : 1] = snapshot;
+        return nxc_zfs_run(args, NULL, err);
+}
+
+static int snapshot(const struct nxc_storage_container *c, const char *name, struct nxc_error *err)
+{
+        return run_on_snapshot(c, "snapshot", NULL, name, err);
+}
+
+static int rollback(const struct nxc_storage_container *c, const char *name, struct nxc_error *err)
+{
+        return run_on_snapshot(c, "rollback", "-r", name, err);
+}
+
+static int forget(const struct nxc_storage_container *c, const char *name, struct nxc_error *err)
+{
+        return run_on_snapshot(c, "destroy", NULL, name, err);
+}
+
+/* A line "DATASET@NAME\tBYTES\tSECONDS"; -EINVAL when it is none. */
+static int parse_snapshot(char *line, struct nxc_storage_snapshot *ret)
+{
+        char *name = strchr(line, '@'), *bytes = strchr(line, '\t'),
+             *created = bytes ? strchr(bytes + 1, '\t') : NULL;
+
+        if (!name || !created)
+                return -EINVAL;
+        *bytes++ = *created++ = '\0';
+        if (nxc_parse_u64(bytes, &ret->bytes) < 0 || nxc_parse_i64(created, &ret->created) < 0)
+                return -EINVAL;
+        ret->name = strdup(name + 1);
+        return ret->name ? 0 : -ENOMEM;
+}
+
+static int snapshots(const struct nxc_storage_container *c, struct nxc_storage_snapshot **ret, size_t *ret_n,
+        struct nxc_error *err)
+{
+        _cleanup_free_ char *dataset = NULL;
+        _cleanup_buf_ struct nxc_buf out = { .limit = 16u << 20 };
+        struct nxc_storage_snapshot *list = NULL;
+        char *line, *rest;
+        size_t n = 0;
+        int r = need_dataset(c, &dataset, err);
+
+        if (r == 0)
+                r = nxc_zfs_run((const char *const[]){ "list", "-H", "-p", "-d", "1", "-t", "snapshot", "-s",
+                                        "createtxg", "-o", "name,used,creation", dataset, NULL },
+                        &out, err);
+        if (r < 0)
+                return r;
+        for (line = strtok_r(out.data, "\n", &rest); r == 0 && line; line = strtok_r(NULL, "\n", &rest)) {
+                struct nxc_storage_snapshot *v = reallocarray(list, n + 1, sizeof(*v));
+
+                list = v ? v : list;
+                r = v ? parse_snapshot(line, &list[n]) : -ENOMEM;
+                n += r == 0;
+        }
+        if (r < 0) {
+                nxc_storage_snapshots_done(list, n);
+                return r == -ENOMEM
+                               ? nxc_oom(err)
+                               : nxc_fail_kind(err, NXC_ERR_ZFS, 0, "zfs list %s: not understood", dataset);
+        }
+        *ret = list;
+        *ret_n = n;
+        return 0;
 }
 
 /* --- prune --- */
@@ -617,6 +751,7 @@ const struct nxc_storage_ops nxc_storage_zfs = {
         .makes = NXC_STORAGE_MAKES_DATASET,
         .offers = { NXC_ROOTFS_DIR },
         .n_offers = 1,
+        .clones = true,
         .probe = probe,
         .prepare = nxc_storage_compose,
         .make = make,
@@ -624,6 +759,10 @@ const struct nxc_storage_ops nxc_storage_zfs = {
         .release = release,
         .usage = usage,
         .resize = resize,
+        .snapshot = snapshot,
+        .rollback = rollback,
+        .forget = forget,
+        .snapshots = snapshots,
         .space = space,
         .sweep = sweep,
 };

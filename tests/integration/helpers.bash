@@ -40,7 +40,7 @@ nxc_teardown_file()
                 [ -e "$registry" ] && kill "$(cat "$registry")" 2>/dev/null
         done
         for id in $(nexcage list -q 2>/dev/null); do
-                nexcage delete --force "$id" || true
+                nexcage delete --force -- "$id" || true
         done
         # What a test left mounted would keep bats from removing its directory.
         awk -v p="$BATS_FILE_TMPDIR/" -v q="$NXC_PODMAN_RUN/" 'index($5, p) == 1 || index($5, q) == 1 { print $5 }' \
@@ -220,7 +220,7 @@ machine_list()
         awk '$5 !~ /\/podman\/root\/overlay$/ { print "mount", $5 }' /proc/self/mountinfo | sort
         # Lock files and the directories of both kinds of lock stay, as they must: see src/core/lock.h.
         find "$NXC_ROOT" "$NXC_STORE" -xdev -printf 'file %p %y %m %U %s\n' |
-                grep -av -e '/\.inflight d' -e '/store/locks d' -e '/store/locks/pull-[0-9a-f]* f' |
+                grep -av -e '/\.inflight d' -e '/store/locks d' -e '/store/locks/pull-[0-9a-f]* f' -e '/store/locks/zfs-[0-9a-f]* f' |
                 sed -E 's/ d ([0-9]+ [0-9]+) [0-9]+$/ d \1/' | sort
         # libpod_parent is podman's own, which it never removes. NXC_TEST_SHARED=1: others run containers here, too.
         [ -n "${NXC_TEST_SHARED-}" ] || find /sys/fs/cgroup -type d \( -fstype cgroup -o -fstype cgroup2 \) -printf 'cgroup %p\n' 2>/dev/null | grep -v libpod_parent | sort

@@ -231,7 +231,7 @@ cgroup_value()
                 "cat /sys/fs/cgroup/$2/$1 2>/dev/null || cat /sys/fs/cgroup/$3" 2>/dev/null
 }
 
-# bats test_tags=guest
+# bats test_tags=guest,cgroup
 @test "run: --memory, --cpus, --pids-limit are what the container's cgroup says" {
         [ "$(cgroup_value memory.limit_in_bytes memory memory.max --memory 64m)" = 67108864 ]
         [ "$(cgroup_value pids.max pids pids.max --pids-limit 77)" = 77 ]
@@ -393,7 +393,7 @@ caps_of()
 
 @test "run: --runtime chooses; an unknown one lists the known ones" {
         local runtime
-        while read -r runtime; do
+        while read -r runtime _; do
                 nexcage run -d --runtime "$runtime" --name "by-$runtime" localhost/busybox sleep 100
                 run nexcage state "by-$runtime"
                 assert_json .runtime "$runtime"

@@ -143,7 +143,7 @@ running_c()
         [ "${#lines[@]}" -eq 2 ]
 }
 
-# bats test_tags=guest
+# bats test_tags=guest,cgroup
 @test "pause and resume; what a paused container refuses" {
         running_c
         nexcage pause c
@@ -162,7 +162,7 @@ running_c()
         nexcage delete c
 }
 
-# bats test_tags=guest
+# bats test_tags=guest,cgroup
 @test "update: flags and --resources on standard input" {
         local cgroup
         running_c
@@ -176,7 +176,7 @@ running_c()
         fails_with InvalidJson - line -- bash -c "echo '{' | '$NEXCAGE' --root '$NXC_ROOT' update --resources=- c"
 }
 
-# bats test_tags=guest
+# bats test_tags=guest,cgroup
 @test "events --stats: one object; events --interval: a stream that ends with the container" {
         running_c
         run --separate-stderr nexcage events --stats c

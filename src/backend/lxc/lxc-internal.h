@@ -3,11 +3,12 @@
  * Theory of operation. A container has two processes of ours besides its own: none once it runs, but for
  * liblxc's monitor.
  *
- *   create ──fork──> monitor: liblxc's start() ──clone──> init ...... lxc.hook.mount ──> nexcage-init hook
- * (waits) │                                                   │ ├── joins the init's namespaces in a child,
- * and there makes mounts, devices, masks, sysctls (setup.c) ├── runs the hooks of create └── lets the hook
- * go on: liblxc pivots, and executes nexcage-init from a sealed memory file with a plan (plan.c): it waits
- * on <state_dir>/rt/start; `start` connects, it becomes the program, or says why not
+ *   create ──fork──> monitor: liblxc's start() ──clone──> init ── lxc.hook.mount ──> nexcage-init hook (waits)
+ *     │
+ *     ├── joins the init's namespaces in a child, and there makes mounts, devices, masks, sysctls
+ *     ├── runs the hooks of create
+ *     └── lets the hook go on: liblxc pivots, and executes nexcage-init from a sealed memory file with a plan
+ *         (plan.c): it waits on <state_dir>/rt/start; `start` connects, it becomes the program, or says why not
  *
  * liblxc makes the namespaces, cgroups with their limits, the network, names and the root, and its monitor
  * serves lxc-info and the like. Everything about files is done by us, by descriptor, before the root
@@ -98,6 +99,9 @@ struct lxc_property {
 };
 extern const struct lxc_property lxc_properties[];
 extern const size_t lxc_n_properties;
+/* The table as JSON, a new reference; and docs/lxc-properties.md. */
+int lxc_properties_json(json_t **ret, struct nxc_error *err);
+int lxc_properties_document(struct nxc_buf *out);
 int lxc_check_document(const json_t *doc, struct nxc_error *err);
 
 /* ---- enter.c: a process in a container's namespaces */

@@ -45,7 +45,6 @@ static int check_spec(const struct nxc_spec *spec, struct nxc_error *err)
         const json_t *seccomp = json_object_get(json_object_get(nxc_spec_json(spec), "linux"), "seccomp");
         _cleanup_free_ void *program = NULL;
         _cleanup_free_ char *cgroup = NULL;
-        _cleanup_lxc_items_ struct lxc_items files = { 0 };
         unsigned flags;
         size_t len;
         int r = lxc_check_document(nxc_spec_json(spec), err);
@@ -63,6 +62,7 @@ const struct nxc_backend_ops nxc_backend_module = {
         .name = "lxc",
         .probe = probe,
         .check_spec = check_spec,
+        .properties = lxc_properties_json,
         .create = lxc_create,
         .run = lxc_run,
         .start = lxc_start,
