@@ -19,8 +19,9 @@
         "org.nexcage.image.config.digest" /* the image id, so that looking by id reads one file */
 
 struct nxc_image_store {
-        int dir_fd;                /* <store>/images; negative: there is none, an empty store */
-        struct nxc_lru *documents; /* manifests and configurations as read, by digest; NULL until there are */
+        int dir_fd; /* <store>/images; negative: there is none, an empty store */
+        struct nxc_lru
+                *documents; /* manifests and configurations as read, by digest; NULL until there are */
 };
 #define NXC_DOCUMENTS_MAX_BYTES (4u << 20) /* of their text: of some hundred images */
 
