@@ -114,7 +114,7 @@ assert_no_container()
 }
 
 @test "zfs: many containers of one image: the last takes as long as the first, and nothing is left" {
-        local i n=${NXC_ZFS_CONTAINERS:-12} start times=()
+        local i n=${NXC_ZFS_CONTAINERS:-8} start times=()
         for ((i = 0; i < n; i++)); do
                 start=${EPOCHREALTIME/./}
                 nexcage create --image localhost/busybox "c$i" true
