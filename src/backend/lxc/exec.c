@@ -215,10 +215,11 @@ int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *
         nxc_closep(&term.theirs);
         nxc_closep(&x.fds[FD_PLAN]);
         nxc_closep(&x.fds[FD_INIT]);
-        if (r == 0 && e->pid_file)
-                r = publish_pid(e->pid_file, child.pid, err);
         if (r == 0)
                 r = lxc_entered_go(&child, err);
+        /* Whoever reads it finds the program there, not what is to become it. */
+        if (r == 0 && e->pid_file)
+                r = publish_pid(e->pid_file, child.pid, err);
         if (r == 0 && term.ours >= 0)
                 r = lxc_receive_master(term.ours, &term.master, err);
         if (r < 0 && child.pid > 0)
