@@ -94,6 +94,11 @@ struct nxc_backend_ops {
         /* Refuses, by name, what of the spec it cannot honour: InvalidSpec or NotImplemented. Optional: it
          * takes all. */
         int (*check_spec)(const struct nxc_spec *spec, struct nxc_error *err);
+        /* Which properties of config.json it honours, and what it refuses: an array of objects, a new
+         * reference. Optional. */
+        int (*properties)(json_t **ret, struct nxc_error *err);
+        /* What it made of config.json for the library that it stands on, as text. malloc'ed. Optional. */
+        int (*configuration)(const struct nxc_backend_target *t, char **ret, struct nxc_error *err);
         /* Leaves a created container: its init waits for start. Mandatory. On failure nothing of it is left.
          */
         int (*create)(const struct nxc_backend_target *t, const struct nxc_backend_create *c,

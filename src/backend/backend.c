@@ -33,6 +33,21 @@ int nxc_backend_check_spec(
         CALL(b, NULL, check_spec, spec, err);
 }
 
+int nxc_backend_properties(const struct nxc_backend_ops *b, json_t **ret, struct nxc_error *err)
+{
+        if (!b->properties)
+                return cannot(b, "tell which properties it honours", err);
+        return b->properties(ret, err);
+}
+
+int nxc_backend_configuration(const struct nxc_backend_ops *b, const struct nxc_backend_target *t,
+        char **ret, struct nxc_error *err)
+{
+        if (!b->configuration)
+                return cannot(b, "show a configuration of its own", err);
+        return b->configuration(t, ret, err);
+}
+
 int nxc_backend_create(const struct nxc_backend_ops *b, const struct nxc_backend_target *t,
         const struct nxc_backend_create *c, struct nxc_error *err)
 {

@@ -15,6 +15,9 @@ int nxc_backend_probe(
         const struct nxc_backend_ops *b, bool full, struct nxc_backend_info *ret, struct nxc_error *err);
 int nxc_backend_check_spec(
         const struct nxc_backend_ops *b, const struct nxc_spec *spec, struct nxc_error *err);
+int nxc_backend_properties(const struct nxc_backend_ops *b, json_t **ret, struct nxc_error *err);
+int nxc_backend_configuration(const struct nxc_backend_ops *b, const struct nxc_backend_target *t,
+        char **ret, struct nxc_error *err);
 int nxc_backend_create(const struct nxc_backend_ops *b, const struct nxc_backend_target *t,
         const struct nxc_backend_create *c, struct nxc_error *err);
 bool nxc_backend_can_run(const struct nxc_backend_ops *b);

@@ -6,12 +6,15 @@
 #include "core/json.h"
 #include "image/image.h"
 
+#include <stdio.h>
+
 enum inspect_type { INSPECT_ALL, INSPECT_CONTAINER, INSPECT_IMAGE };
 static const char *const types[] = { "all", "container", "image", NULL };
 static const char *const formats[] = { "json", NULL };
 
 struct inspect_args {
         int type, format;
+        bool lxc_config;
 };
 
 static const struct nxc_option options[] = {
@@ -19,6 +22,9 @@ static const struct nxc_option options[] = {
                 .help = "what the names are; all: a container, or else an image" },
         { "format", 'f', .choices = formats, NXC_OPT(CHOICE, struct inspect_args, format),
                 .help = "json it always is" },
+        { "lxc-config", NXC_OPT(FLAG, struct inspect_args, lxc_config),
+                .help = "print the settings that a container on LXC was made with, as lxc.container.conf(5) "
+                        "has them" },
         { 0 },
 };
 
@@ -58,6 +64,20 @@ static int inspect_one(
         return inspect_image(host, name, ret, err);
 }
 
+static int print_configurations(const struct nxc_call *call, struct nxc_host *host, struct nxc_error *err)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < call->n_args && r == 0; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                r = nxc_inspect_configuration(host, call->args[i], &text, err);
+                if (r == 0)
+                        fputs(text, stdout);
+        }
+        return r;
+}
+
 static int run_inspect(struct nxc_call *call, struct nxc_error *err)
 {
         const struct inspect_args *a = call->opts;
@@ -65,6 +85,8 @@ static int run_inspect(struct nxc_call *call, struct nxc_error *err)
         struct nxc_host *host;
         int r = list ? nxc_call_host(call, &host, err) : nxc_oom(err);
 
+        if (r == 0 && a->lxc_config)
+                return print_configurations(call, host, err);
         for (size_t i = 0; i < call->n_args && r == 0; i++) {
                 json_t *one;
 

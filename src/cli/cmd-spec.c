@@ -1,4 +1,5 @@
 /* spec and features: documents of the runtime-spec. */
+#include "backend/backend.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "core/cleanup.h"
@@ -42,11 +43,30 @@ static int run_spec(struct nxc_call *call, struct nxc_error *err)
         return r;
 }
 
+struct features_args {
+        const char *runtime;
+};
+
+static const struct nxc_option features_options[] = {
+        { "runtime", .metavar = "NAME", NXC_OPT(STRING, struct features_args, runtime),
+                .help = "print instead how this backend (lxc) honours each property of config.json" },
+        { 0 },
+};
+
 static int run_features(struct nxc_call *call, struct nxc_error *err)
 {
+        const struct features_args *a = call->opts;
+        const struct nxc_backend_ops *backend;
         _cleanup_json_ json_t *doc = NULL;
-        int r = nxc_features_json(&doc, err);
+        int r;
 
+        if (a->runtime) {
+                r = nxc_backend_find(a->runtime, &backend, err);
+                if (r == 0)
+                        r = nxc_backend_properties(backend, &doc, err);
+        } else {
+                r = nxc_features_json(&doc, err);
+        }
         return r < 0 ? r : nxc_print_json(doc, true, err);
 }
 
@@ -63,7 +83,9 @@ const struct nxc_command nxc_command_spec = {
 
 const struct nxc_command nxc_command_features = {
         .name = "features",
-        .synopsis = "",
+        .synopsis = "[OPTION...]",
+        .options = features_options,
+        .opts_size = sizeof(struct features_args),
         .summary = "print what of the runtime-spec is supported, as JSON",
         .group = NXC_GROUP_OCI,
         .args = NXC_ARGS_NONE,

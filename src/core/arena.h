@@ -9,7 +9,7 @@ struct nxc_arena {
         size_t left;                    /* bytes in it */
 };
 
-/* Zeroed, aligned for anything; NULL: out of memory. Valid until nxc_arena_done. */
+/* Zeroed, aligned for any type of that size; NULL: out of memory. Valid until nxc_arena_done. */
 void *nxc_arena_take(struct nxc_arena *a, size_t size);
 char *nxc_arena_strdup(struct nxc_arena *a, const char *s);
 void nxc_arena_done(struct nxc_arena *a);

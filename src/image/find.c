@@ -5,6 +5,7 @@
 #include "core/cleanup.h"
 #include "core/fs.h"
 #include "core/json.h"
+#include "core/lru.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -41,19 +42,41 @@ int nxc_image_blob_open(struct nxc_image_store *s, const struct nxc_digest *dige
         return 0;
 }
 
+static void forget_document(void *document)
+{
+        json_decref(document);
+}
+
+/* It is a help only: without memory for it there is none. */
+static void remember_document(
+        struct nxc_image_store *s, const struct nxc_digest *digest, json_t *document, size_t len)
+{
+        if (!s->documents)
+                s->documents = nxc_lru_new(NXC_DOCUMENTS_MAX_BYTES, forget_document);
+        if (s->documents)
+                nxc_lru_put(s->documents, digest->text, json_incref(document), len);
+}
+
 int nxc_image_read_document(struct nxc_image_store *s, const struct nxc_digest *digest, uint64_t size,
         size_t limit, json_t **ret, struct nxc_error *err)
 {
+        json_t *known = s->documents ? nxc_lru_get(s->documents, digest->text) : NULL;
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *text = NULL;
         size_t len;
-        int r = nxc_image_blob_open(s, digest, size, &fd, err);
+        int r = nxc_image_blob_open(s, digest, size, &fd, err); /* it has to be there still */
 
         if (r < 0)
                 return r;
+        if (known) {
+                *ret = json_incref(known);
+                return 0;
+        }
         r = nxc_read_fd(fd, limit, &text, &len, err, digest->text);
         if (r == 0)
                 r = nxc_json_parse(text, len, digest->text, ret, err);
+        if (r == 0)
+                remember_document(s, digest, *ret, len);
         if (r == -EFBIG ||
                 r == -EINVAL) /* too large, or no JSON: the image's fault; the rest is the machine's */
                 nxc_error_set_kind(err, NXC_ERR_INVALID_IMAGE);

@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "core/lock.h"
 #include "core/log.h"
+#include "core/lru.h"
 #include "core/publish.h"
 
 #include <fcntl.h>
@@ -81,7 +82,7 @@ int nxc_image_store_open(int store_fd, bool create, struct nxc_image_store **ret
 
         if (r < 0)
                 return r;
-        s = malloc(sizeof(*s));
+        s = calloc(1, sizeof(*s));
         if (!s)
                 return nxc_oom(err);
         s->dir_fd = store_fd < 0 ? -EBADF : openat(store_fd, "images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -102,6 +103,7 @@ void nxc_image_store_close(struct nxc_image_store *s)
         if (!s)
                 return;
         nxc_closep(&s->dir_fd);
+        nxc_lru_free(s->documents);
         free(s);
 }
 

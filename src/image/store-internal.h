@@ -20,7 +20,10 @@
 
 struct nxc_image_store {
         int dir_fd; /* <store>/images; negative: there is none, an empty store */
+        struct nxc_lru
+                *documents; /* manifests and configurations as read, by digest; NULL until there are */
 };
+#define NXC_DOCUMENTS_MAX_BYTES (4u << 20) /* of their text: of some hundred images */
 
 /* An entry of index.json; everything is borrowed from the document. */
 struct nxc_layout_entry {
@@ -69,7 +72,7 @@ int nxc_layout_find(struct nxc_image_store *s, const struct nxc_layout *l, const
 /* Reads the image that an entry leads to: through indexes, the host's platform. */
 int nxc_image_load(struct nxc_image_store *s, const struct nxc_layout_entry *e, struct nxc_image **ret,
         struct nxc_error *err);
-/* Reads a JSON blob of at most limit bytes. */
+/* Reads a JSON blob of at most limit bytes; once in this process, as long as it is remembered. The document is not to be changed. */
 int nxc_image_read_document(struct nxc_image_store *s, const struct nxc_digest *digest, uint64_t size,
         size_t limit, json_t **ret, struct nxc_error *err);
 

@@ -221,9 +221,10 @@ int nxc_erofs_seal(struct nxc_erofs_writer *w, const char *magic, const void *mo
 
 /* --- a tar stream into an image (erofs-tree.c) --- */
 
-/* Names and attributes of directories that are held in memory; more is refused. Names of two million files
- * take half of the first. */
-#define NXC_EROFS_NAMES_MAX_BYTES (64u << 20)
+/* What is held in memory of names, of all images that are being written in this process together: of some
+ * 400,000 files. More is InvalidImage with E2BIG. */
+#define NXC_EROFS_TREES_MAX_BYTES (32u << 20)
+extern size_t nxc_erofs_trees_max_bytes; /* the same, for tests to change */
 #define NXC_EROFS_DIR_XATTRS_MAX_BYTES (16u << 20)
 
 struct nxc_erofs_image {

@@ -39,6 +39,7 @@ struct nxc_erofs_tree {
         struct nxc_tar_result *result;
         const uint8_t *uuid;
         uint64_t inodes;
+        size_t size;     /* of what grows with the names, as accounted */
         uint64_t key[2]; /* of the hash; nothing in the image depends on it */
         struct nxc_erofs_node *nodes;
         uint32_t n_nodes, cap_nodes; /* 0 is no node */

@@ -12,6 +12,7 @@
 #include "core/str.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -116,6 +117,24 @@ static int grow_table(struct nxc_erofs_tree *t)
         return 0;
 }
 
+size_t nxc_erofs_trees_max_bytes = NXC_EROFS_TREES_MAX_BYTES;
+static atomic_size_t all_trees; /* bytes */
+
+static int check_size(struct nxc_erofs_tree *t)
+{
+        size_t size = t->cap_nodes * sizeof(*t->nodes) + t->table_size * sizeof(*t->table) +
+                      t->cap_dirs * sizeof(*t->dirs) + t->names.cap;
+
+        if (size == t->size)
+                return 0;
+        atomic_fetch_add(&all_trees, size - t->size);
+        t->size = size;
+        if (atomic_load(&all_trees) <= nxc_erofs_trees_max_bytes)
+                return 0;
+        return nxc_fail_kind(t->err, NXC_ERR_INVALID_IMAGE, E2BIG,
+                "hold the names of %u files and directories in memory", t->n_nodes);
+}
+
 /* A new name in a directory; valid until the next. */
 static int add_node(
         struct nxc_erofs_tree *t, uint32_t dir, const char *name, size_t len, struct nxc_erofs_node **ret)
@@ -126,12 +145,10 @@ static int add_node(
 
         if (r == 0)
                 r = grow_table(t);
+        if (r == 0)
+                r = check_size(t);
         if (r < 0)
                 return r;
-        if (t->names.len + len + 1 > NXC_EROFS_NAMES_MAX_BYTES)
-                return nxc_fail_kind(t->err, NXC_ERR_INVALID_IMAGE, E2BIG,
-                        "unpack a layer whose names are longer than %u bytes in all",
-                        NXC_EROFS_NAMES_MAX_BYTES);
         if (nxc_buf_add(&t->names, &prefix, 1) < 0 || nxc_buf_add(&t->names, name, len) < 0)
                 return nxc_oom(t->err);
         t->nodes[t->n_nodes] = (struct nxc_erofs_node){
@@ -804,6 +821,7 @@ int nxc_erofs_tree_finish(struct nxc_erofs_tree *t)
 
 void nxc_erofs_tree_done(struct nxc_erofs_tree *t)
 {
+        atomic_fetch_sub(&all_trees, t->size);
         free(t->nodes);
         free(t->table);
         free(t->dirs);

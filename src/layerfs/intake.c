@@ -50,6 +50,7 @@ struct intake {
         struct nxc_treehash tree;
         struct nxc_digest digest;
         uint64_t plain_bytes;
+        bool directory; /* whatever the format is */
 };
 
 static void algorithm_of(const struct nxc_digest *digest, char ret[16])
@@ -303,7 +304,8 @@ static int unpack_into(struct nxc_staged_layer *s, struct intake *in, const stru
 
         if (r < 0)
                 return r;
-        r = wants_image(s) ? make_image(s, in, limits, err) : make_directory(s, in, limits, err);
+        r = !in->directory && wants_image(s) ? make_image(s, in, limits, err)
+                                             : make_directory(s, in, limits, err);
         nxc_pump_close(in->pump);
         return r;
 }
@@ -349,32 +351,66 @@ static int stage_layer(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id
         return 0;
 }
 
+struct blob {
+        int fd;
+        enum nxc_compression compression;
+        const struct nxc_digest *diff_id;
+};
+
+static int compare_only(
+        const struct blob *blob, const struct nxc_intake_limits *limits, struct nxc_error *err)
+{
+        struct nxc_digest digest;
+        char algorithm[16];
+        int r;
+
+        algorithm_of(blob->diff_id, algorithm);
+        r = nxc_plain_digest(
+                blob->fd, limits->feed, blob->compression, algorithm, limits->max_bytes, &digest, err);
+        return r < 0 ? r : compare_diff_id(blob->diff_id, &digest, err);
+}
+
+static int unpack_once(struct nxc_layerfs *lfs, const struct blob *blob,
+        const struct nxc_intake_limits *limits, bool directory, struct nxc_staged_layer **ret,
+        struct nxc_error *err)
+{
+        struct intake in = { .stop = limits->stop, .blob = limits->blob, .directory = directory };
+        char algorithm[16];
+        int r;
+
+        algorithm_of(blob->diff_id, algorithm);
+        r = nxc_plain_open(
+                blob->fd, limits->feed, blob->compression, algorithm, limits->max_bytes, &in.plain, err);
+        if (r == 0)
+                r = stage_layer(lfs, blob->diff_id, &in, limits, ret, err);
+        nxc_plain_close(in.plain);
+        nxc_content_index_done(&in.content);
+        return r;
+}
+
 int nxc_layerfs_unpack(struct nxc_layerfs *lfs, int blob_fd, enum nxc_compression compression,
         const struct nxc_digest *diff_id, const struct nxc_intake_limits *limits,
         struct nxc_staged_layer **ret_staged, struct nxc_error *err)
 {
-        const struct nxc_blob_feed *feed = limits ? limits->feed : NULL;
-        struct intake in = { .stop = limits ? limits->stop : NULL, .blob = limits ? limits->blob : NULL };
+        struct blob blob = { blob_fd, compression, diff_id };
+        struct nxc_intake_limits none = { 0 };
         struct nxc_error local = { NXC_ERR_NONE };
         struct nxc_staged_layer *staged = NULL;
-        char algorithm[16];
         int r;
 
         err = err ? err : &local;
-        algorithm_of(diff_id, algorithm);
+        limits = limits ? limits : &none;
         if (nxc_layerfs_has(lfs, diff_id)) {
-                r = nxc_plain_digest(blob_fd, feed, compression, algorithm, limits ? limits->max_bytes : 0,
-                        &in.digest, err);
-                if (r == 0)
-                        r = compare_diff_id(diff_id, &in.digest, err);
+                r = compare_only(&blob, limits, err);
         } else {
-                r = nxc_plain_open(blob_fd, feed, compression, algorithm, limits ? limits->max_bytes : 0,
-                        &in.plain, err);
-                if (r == 0)
-                        r = stage_layer(lfs, diff_id, &in, limits, &staged, err);
+                r = unpack_once(lfs, &blob, limits, false, &staged, err);
+                if (r == -E2BIG && lfs->is_auto) { /* the names of a directory are on the disk */
+                        nxc_debug(
+                                "layer %s: %s; unpacking it into a directory", diff_id->text, err->message);
+                        nxc_error_reset(err);
+                        r = unpack_once(lfs, &blob, limits, true, &staged, err);
+                }
         }
-        nxc_plain_close(in.plain);
-        nxc_content_index_done(&in.content);
         if (r < 0)
                 return r;
         *ret_staged = staged;

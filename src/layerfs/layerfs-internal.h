@@ -31,6 +31,7 @@
 struct nxc_layerfs {
         int fd; /* <store>/layers; negative: there is none */
         enum nxc_layer_format format;
+        bool is_auto; /* the format was not asked for: the other one will do, too */
 };
 
 /* The end of an image file: what is known of the layer. Little endian. Before it, padded, lie the extents

@@ -32,7 +32,7 @@ int nxc_layerfs_open(int store_fd, bool create, struct nxc_layerfs **ret, struct
                 free(lfs);
                 return nxc_fail(err, errno, "create the store's directory 'layers'");
         }
-        lfs->format = NXC_LAYER_AUTO;
+        nxc_layerfs_set_format(lfs, NXC_LAYER_AUTO);
         lfs->fd = store_fd < 0 ? -EBADF : openat(store_fd, "layers", NXC_LAYER_DIR_FLAGS);
         if (lfs->fd < 0 && (create || (store_fd >= 0 && errno != ENOENT))) {
                 int saved = errno;
@@ -55,6 +55,7 @@ void nxc_layerfs_close(struct nxc_layerfs *lfs)
 void nxc_layerfs_set_format(struct nxc_layerfs *lfs, enum nxc_layer_format format)
 {
         lfs->format = format;
+        lfs->is_auto = format == NXC_LAYER_AUTO;
 }
 
 /* --- names --- */

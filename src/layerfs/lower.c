@@ -7,7 +7,7 @@
  * container, like its root, and nobody keeps it but its containers, whatever kills whom. The link
  * .shared-<image> in <store>/layers leads to a container's that may still be there; it is looked at, and
  * believed when what is mounted there is an EROFS of the right uuid. A container that finds none mounts
- * anew, and is found by the next. */
+ * anew, and is found by the next. One that goes leaves the link to another that has the same. */
 #include "layerfs/layerfs-internal.h"
 
 #include "core/cleanup.h"
@@ -17,6 +17,7 @@
 #include "sys/mount.h"
 
 #include <endian.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#define OTHERS_MAX 64 /* containers that are looked at, to find one that has the same */
 #define SHARED_NAME_MAX (sizeof(NXC_SHARED_PREFIX) + 32)
 
 /* The image that is mounted alone: the index, or the only layer that shows. Negative: there is none. */
@@ -174,9 +176,37 @@ int nxc_layer_chain_share(struct nxc_layer_chain *chain, const char *path, struc
         return 0;
 }
 
+/* Another container's mount of the same, beside the one that goes; of very many not all are looked at. */
+static char *find_other(const struct uuid *uuid, const char *path)
+{
+        _cleanup_free_ char *own = strdup(path), *all = NULL;
+        _cleanup_closedir_ DIR *dir = NULL;
+        struct dirent *de;
+        const char *base;
+
+        if (!own || strrchr(own, '/') == own)
+                return NULL;
+        base = strrchr(path, '/') + 1;
+        *strrchr(own, '/') = '\0'; /* the container's directory */
+        all = strndup(own, (size_t)(strrchr(own, '/') - own));
+        dir = all ? opendir(all) : NULL;
+        for (int i = 0; dir && i < OTHERS_MAX && (de = readdir(dir)); i++) {
+                _cleanup_free_ char *there = nxc_strf("%s/%s/%s", all, de->d_name, base);
+                _cleanup_close_ int fd = there && de->d_name[0] != '.' && !nxc_streq(there, path)
+                                                 ? open(there, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                                                 : -1;
+                struct uuid have;
+
+                if (fd >= 0 && uuid_of_mount(fd, &have) == 0 && memcmp(&have, uuid, sizeof(have)) == 0)
+                        return TAKE_PTR(there);
+        }
+        return NULL;
+}
+
 void nxc_layerfs_unshare(struct nxc_layerfs *lfs, const char *path)
 {
         _cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_free_ char *other = NULL;
         char name[SHARED_NAME_MAX], leads[PATH_MAX];
         struct uuid uuid;
 
@@ -185,4 +215,7 @@ void nxc_layerfs_unshare(struct nxc_layerfs *lfs, const char *path)
                 return;
         link_name(&uuid, name);
         unlinkat(lfs->fd, name, 0);
+        other = find_other(&uuid, path);
+        if (other && symlinkat(other, lfs->fd, name) < 0 && errno != EEXIST)
+                nxc_debug("leave a link to '%s': %s, ignoring", other, strerror(errno));
 }

@@ -120,6 +120,8 @@ int nxc_container_storage(struct nxc_host *h, const char *id, json_t **ret, stru
 int nxc_resize(struct nxc_host *h, const char *id, uint64_t size_bytes, struct nxc_error *err);
 /* Full detail of one container for `inspect`: the record, the state and config.json. */
 int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err);
+/* What the backend made of its config.json: text, malloc'ed. NotImplemented where there is no such thing. */
+int nxc_inspect_configuration(struct nxc_host *h, const char *id, char **ret, struct nxc_error *err);
 
 int nxc_ps(struct nxc_host *h, const char *id, pid_t **ret, size_t *ret_n, struct nxc_error *err);
 int nxc_pause(struct nxc_host *h, const char *id, struct nxc_error *err);

@@ -138,6 +138,14 @@ int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, stru
         return *ret ? 0 : nxc_oom(err);
 }
 
+int nxc_inspect_configuration(struct nxc_host *h, const char *id, char **ret, struct nxc_error *err)
+{
+        _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
+        int r = nxc_subject_load(h, id, &s, err);
+
+        return r < 0 ? r : nxc_backend_configuration(s.backend, &s.target, ret, err);
+}
+
 int nxc_ps(struct nxc_host *h, const char *id, pid_t **ret, size_t *ret_n, struct nxc_error *err)
 {
         _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;

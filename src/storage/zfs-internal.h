@@ -37,9 +37,6 @@ int nxc_zfs_check_snapshot(const char *name, struct nxc_error *err);
  * are clones), else EIO. ret_out, or NULL, is what it printed: strings, never NULL. */
 int nxc_zfs_run(const char *const *args, struct nxc_buf *ret_out, struct nxc_error *err);
 
-/* The same in the background of a stream: zfs reads stdin_fd and writes stdout_fd (negative: /dev/null). */
-int nxc_zfs_stream(const char *const *args, int stdin_fd, int stdout_fd, struct nxc_error *err);
-
 /* The errno that zfs's words mean. For tests. */
 int nxc_zfs_errno_of(const char *words);
 

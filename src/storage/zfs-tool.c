@@ -67,10 +67,10 @@ static int fail_tool(const char *const *args, int status, char *words, struct nx
         return -errnum;
 }
 
-static int run(const char *const *args, const struct nxc_process_opts *how, struct nxc_error *err)
+int nxc_zfs_run(const char *const *args, struct nxc_buf *ret_out, struct nxc_error *err)
 {
         _cleanup_buf_ struct nxc_buf words = { .limit = WORDS_MAX };
-        struct nxc_process_opts opts = *how;
+        struct nxc_process_opts opts = NXC_PROCESS_OPTS_INIT;
         const char *argv[64] = { "zfs" };
         int status, r;
 
@@ -80,28 +80,12 @@ static int run(const char *const *args, const struct nxc_process_opts *how, stru
                 argv[i + 1] = args[i];
         }
         opts.argv = argv;
+        opts.capture_stdout = ret_out;
         opts.capture_stderr = &words;
         r = nxc_process_run(&opts, &status, err);
         if (r < 0)
                 return nxc_error_set_kind(err, NXC_ERR_ZFS);
         return status == 0 ? 0 : fail_tool(args, status, words.data, err);
-}
-
-int nxc_zfs_run(const char *const *args, struct nxc_buf *ret_out, struct nxc_error *err)
-{
-        struct nxc_process_opts opts = NXC_PROCESS_OPTS_INIT;
-
-        opts.capture_stdout = ret_out;
-        return run(args, &opts, err);
-}
-
-int nxc_zfs_stream(const char *const *args, int stdin_fd, int stdout_fd, struct nxc_error *err)
-{
-        struct nxc_process_opts opts = NXC_PROCESS_OPTS_INIT;
-
-        opts.stdin_fd = stdin_fd;
-        opts.stdout_fd = stdout_fd;
-        return run(args, &opts, err);
 }
 
 /* --- destroying --- */

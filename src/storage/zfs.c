@@ -205,8 +205,16 @@ static int create_filling(const struct nxc_storage_container *c, const struct nx
         _cleanup_free_ char *top = nxc_strf(NXC_ZFS_PROP_TOP "=%s", q->diff_ids->v[q->diff_ids->n - 1]);
         const char *args[] = { "create", "-u", "-o", "canmount=noauto", "-o", store, "-o", dir, "-o", top,
                 filling, NULL };
+        struct nxc_error why = { 0 };
+        int r = store && dir && top ? nxc_zfs_run(args, NULL, &why) : nxc_oom(&why);
 
-        return store && dir && top ? nxc_zfs_run(args, NULL, err) : nxc_oom(err);
+        if (r == -ENOENT) { /* the first image of this parent */
+                r = create_groups(c->env->zfs_parent, err);
+                return r < 0 ? r : nxc_zfs_run(args, NULL, err);
+        }
+        if (r < 0 && err)
+                *err = why;
+        return r;
 }
 
 /* Whole, and under its own name. Another store's create may have been first. */
@@ -258,10 +266,11 @@ static int ensure_image(const struct nxc_storage_container *c, const struct nxc_
         int r = lock_image(c->env, image, &lock, err);
 
         if (r == 0)
-                r = create_groups(c->env->zfs_parent, err);
-        if (r == 0)
                 r = has_image(image, &there, err);
-        return r < 0 || there ? r : fill(c, q, image, err);
+        if (r < 0)
+                return r;
+        /* An image that cannot be cloned although it is there: for want of a place for containers. */
+        return there ? create_groups(c->env->zfs_parent, err) : fill(c, q, image, err);
 }
 
 /* --- the container's dataset --- */

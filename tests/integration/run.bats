@@ -393,7 +393,7 @@ caps_of()
 
 @test "run: --runtime chooses; an unknown one lists the known ones" {
         local runtime
-        while read -r runtime; do
+        while read -r runtime _; do
                 nexcage run -d --runtime "$runtime" --name "by-$runtime" localhost/busybox sleep 100
                 run nexcage state "by-$runtime"
                 assert_json .runtime "$runtime"

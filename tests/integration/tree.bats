@@ -221,7 +221,11 @@ layered_image()
         [ -n "$a" ] && [ "$a" = "$b" ]
         nexcage delete --force one
         [ "$(nexcage exec two cat /srv/2)" = 2 ]
+        nexcage run -d --name three localhost/shared sleep 1000 # the one that was found first is gone
+        [ "$(findmnt -n -o MAJ:MIN "$NXC_STORE/containers/three/lower")" = "$b" ]
         nexcage delete --force two
+        nexcage delete --force three
+        [ -z "$(find "$NXC_STORE/layers" -name '.shared-*')" ]
         [ "$(grep -c . /proc/self/mountinfo)" -eq "$before" ]
 }
 

@@ -173,11 +173,17 @@ static int add_time_offsets(const json_t *spec, struct lxc_items *ret, struct nx
 
         for (size_t i = 0; r == 0 && i < NXC_ARRAY_SIZE(clocks); i++) {
                 const json_t *o = json_object_get(nxc_json_get(spec, "linux.timeOffsets"), clocks[i].clock);
+                long long secs = json_integer_value(json_object_get(o, "secs"));
+                long long nanosecs = json_integer_value(json_object_get(o, "nanosecs"));
 
+                /* liblxc passes on what it is given in the field of its unit; one field is all it has. */
+                if (secs && nanosecs)
+                        return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
+                                "config.json: runtime 'lxc' cannot honour linux.timeOffsets of seconds and "
+                                "nanoseconds together");
                 if (o)
-                        r = lxc_items_add(ret, err, clocks[i].key, "%lldns",
-                                (long long)json_integer_value(json_object_get(o, "secs")) * 1000000000ll +
-                                        (long long)json_integer_value(json_object_get(o, "nanosecs")));
+                        r = lxc_items_add(ret, err, clocks[i].key, "%lld%s", secs ? secs : nanosecs,
+                                secs ? "s" : "ns");
         }
         return r;
 }

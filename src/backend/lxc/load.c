@@ -93,6 +93,11 @@ static int check_spec(const struct nxc_spec *spec, struct nxc_error *err)
         FORWARD(check_spec, spec, err);
 }
 
+static int properties(json_t **ret, struct nxc_error *err)
+{
+        FORWARD(properties, ret, err);
+}
+
 static int create(
         const struct nxc_backend_target *t, const struct nxc_backend_create *c, struct nxc_error *err)
 {
@@ -141,6 +146,8 @@ const struct nxc_backend_ops nxc_backend_lxc = {
         .runs_hooks = true,
         .probe = probe,
         .check_spec = check_spec,
+        .properties = properties,
+        .configuration = lxc_configuration,
         .create = create,
         .run = run,
         .start = start,

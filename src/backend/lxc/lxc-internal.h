@@ -99,6 +99,9 @@ struct lxc_property {
 };
 extern const struct lxc_property lxc_properties[];
 extern const size_t lxc_n_properties;
+/* The table as JSON, a new reference; and docs/lxc-properties.md. */
+int lxc_properties_json(json_t **ret, struct nxc_error *err);
+int lxc_properties_document(struct nxc_buf *out);
 int lxc_check_document(const json_t *doc, struct nxc_error *err);
 
 /* ---- enter.c: a process in a container's namespaces */

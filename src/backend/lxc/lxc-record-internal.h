@@ -23,6 +23,7 @@ int lxc_record_load(const struct nxc_backend_target *t, struct lxc_record *ret, 
 int lxc_record_save(const struct nxc_backend_target *t, const struct lxc_record *r, struct nxc_error *err);
 
 int lxc_status(const struct nxc_backend_target *t, struct nxc_backend_status *ret, struct nxc_error *err);
+int lxc_configuration(const struct nxc_backend_target *t, char **ret, struct nxc_error *err);
 int lxc_kill(const struct nxc_backend_target *t, int signal, bool all, struct nxc_error *err);
 /* Waits for liblxc's monitor to tidy up after its init, then kills it; one that is not there is fine. */
 void lxc_end_monitor(const struct lxc_record *rec, int patience_ms);

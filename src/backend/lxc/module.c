@@ -62,6 +62,7 @@ const struct nxc_backend_ops nxc_backend_module = {
         .name = "lxc",
         .probe = probe,
         .check_spec = check_spec,
+        .properties = lxc_properties_json,
         .create = lxc_create,
         .run = lxc_run,
         .start = lxc_start,

@@ -101,11 +101,9 @@ const struct lxc_property lxc_properties[] = {
         REFUSED("linux.namespaces[]", "user-path", "liblxc makes the user namespace itself"),
         REFUSED("linux.namespaces[]", "mount-path", "liblxc makes the mount namespace itself"),
         REFUSED("linux.namespaces[]", "no-mount", "liblxc always makes a mount namespace, so the spec has to ask for one"),
-        REFUSED("linux.rootfsPropagation", "=shared", "liblxc makes all mounts slaves of the host's"),
-        REFUSED("linux.rootfsPropagation", "=rshared", "liblxc makes all mounts slaves of the host's"),
-        REFUSED("linux.mountLabel", NULL, "not passed to mounts yet"),
+        REFUSED("linux.mountLabel", NULL, "mounts get no SELinux context"),
         REFUSED("linux.intelRdt", NULL, "liblxc knows no resctrl"),
-        REFUSED("linux.memoryPolicy", NULL, "not set by nexcage-init"),
+        REFUSED("linux.memoryPolicy", NULL, "no NUMA policy is set"),
         REFUSED("linux.netDevices", NULL, "no device of the host is moved"),
         REFUSED("linux.seccomp.listenerPath", NULL, "the notify socket is not passed on"),
         REFUSED("linux.seccomp.syscalls[].action", "=SCMP_ACT_NOTIFY", "the notify socket is not passed on"),
@@ -114,6 +112,43 @@ const struct lxc_property lxc_properties[] = {
 };
 /* clang-format on */
 const size_t lxc_n_properties = NXC_ARRAY_SIZE(lxc_properties);
+
+int lxc_properties_json(json_t **ret, struct nxc_error *err)
+{
+        _cleanup_json_ json_t *list = json_array();
+
+        for (size_t i = 0; i < lxc_n_properties; i++) {
+                const struct lxc_property *p = &lxc_properties[i];
+
+                json_array_append_new(
+                        list, json_pack("{s:s, s:s*, s:s*, s:s*}", "property", p->path, "value",
+                                      p->match && p->match[0] == '=' ? p->match + 1 : p->match, "by", p->how,
+                                      "refused", p->why));
+        }
+        if (json_array_size(list) < lxc_n_properties)
+                return nxc_oom(err);
+        *ret = TAKE_PTR(list);
+        return 0;
+}
+
+int lxc_properties_document(struct nxc_buf *out)
+{
+        int r = nxc_buf_puts(out,
+                "# Properties of config.json on LXC\n\n"
+                "Generated from the table in `src/backend/lxc/properties.c`, which `nexcage features "
+                "--runtime lxc` prints, too; do\n"
+                "not edit. What is refused is NotImplemented, by name, before anything is made.\n\n"
+                "| Property | Honoured by, or why it is refused |\n|---|---|\n");
+
+        for (size_t i = 0; r == 0 && i < lxc_n_properties; i++) {
+                const struct lxc_property *p = &lxc_properties[i];
+
+                r = nxc_buf_printf(out, "| `%s`%s%s | %s%s |\n", p->path, p->match ? " " : "",
+                        p->match ? p->match + (p->match[0] == '=') : "",
+                        p->how ? "" : "refused: ", p->how ? p->how : p->why);
+        }
+        return r;
+}
 
 static bool is_set(const json_t *value)
 {

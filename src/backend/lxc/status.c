@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#define CONFIGURATION_MAX_BYTES (32u << 20) /* of a spec of 16 MiB */
 #define DEATH_PATIENCE_MS 5000   /* for a killed init; its address space and its namespaces are torn down */
 #define MONITOR_PATIENCE_MS 3000 /* for liblxc to tidy up after it */
 
@@ -52,6 +53,14 @@ int lxc_status(const struct nxc_backend_target *t, struct nxc_backend_status *re
         else
                 ret->status = is_there(t, LXC_START) ? NXC_STATUS_CREATED : NXC_STATUS_RUNNING;
         return 0;
+}
+
+int lxc_configuration(const struct nxc_backend_target *t, char **ret, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "config");
+
+        return path ? nxc_read_file_at(AT_FDCWD, path, CONFIGURATION_MAX_BYTES, ret, NULL, err)
+                    : nxc_oom(err);
 }
 
 /* The directories of the container alone; the last two of a record are its monitor's, see create.c. */

@@ -155,7 +155,7 @@ static void refusals_name_the_property(void **state)
                 const char *doc, *words;
         } cases[] = {
                 { "{'linux': {'mountLabel': 'x'}}", "linux.mountLabel" },
-                { "{'linux': {'rootfsPropagation': 'rshared'}}", "linux.rootfsPropagation rshared" },
+                { "{'linux': {'netDevices': {'x': {}}}}", "linux.netDevices" },
                 { "{'linux': {'namespaces': [{'type': 'user', 'path': '/proc/1/ns/user'}]}}", "user-path" },
                 { "{'linux': {'seccomp': {'syscalls': [{'action': 'SCMP_ACT_NOTIFY'}]}}}",
                         "SCMP_ACT_NOTIFY" },
@@ -212,6 +212,18 @@ static void an_unknown_capability_is_refused(void **state)
         assert_non_null(strstr(err.message, "CAP_FLY"));
 }
 
+static void the_documentation_is_the_table(void **state)
+{
+        _cleanup_buf_ struct nxc_buf out = { 0 };
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(lxc_properties_document(&out), 0);
+        if (getenv("NXC_UPDATE_DOCS"))
+                assert_int_equal(nxc_publish_at(AT_FDCWD, DOCUMENT, out.data, out.len, 0644, 0, NULL), 0);
+        assert_int_equal(nxc_read_file_at(AT_FDCWD, DOCUMENT, 1 << 20, &text, NULL, NULL), 0);
+        assert_string_equal(text, out.data);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -221,6 +233,7 @@ int main(void)
                 cmocka_unit_test(refusals_name_the_property),
                 cmocka_unit_test(cgroup_paths),
                 cmocka_unit_test(an_unknown_capability_is_refused),
+                cmocka_unit_test(the_documentation_is_the_table),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "tar-writer.h"
 
 #include "core/cleanup.h"
+#include "layerfs/erofs-internal.h"
 #include "layerfs/intake.h"
 #include "layerfs/layerfs-internal.h"
 #include "layerfs/treehash-internal.h"
@@ -712,6 +713,41 @@ static void test_forms_side_by_side(void **state)
         assert_false(nxc_layerfs_has(s->lfs, &ids[0]));
 }
 
+/* Names beyond what is held in memory: a directory, unless images were asked for. */
+static void test_too_many_names(void **state)
+{
+        struct store *s = *state;
+        _cleanup_buf_ struct nxc_buf tar = { 0 };
+        _cleanup_close_ int fd = openat(s->t->fd, "blob", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        struct nxc_staged_layer *staged;
+        struct nxc_error err = { 0 };
+        struct nxc_digest id;
+
+        if (skip_unless_root())
+                return;
+        for (int i = 0; i < 500; i++) {
+                _cleanup_free_ char *name = nxc_strf("some/directory/file-%d", i);
+
+                tar_add(&tar, &(struct tar_entry){ '0', name, "x" });
+        }
+        tar_end(&tar);
+        assert_int_equal(nxc_write_all(fd, tar.data, tar.len), 0);
+        assert_int_equal(nxc_hash_buffer("sha256", tar.data, tar.len, &id, NULL), 0);
+        nxc_erofs_trees_max_bytes = 8192;
+        nxc_layerfs_set_format(s->lfs, NXC_LAYER_EROFS);
+        assert_int_equal(
+                nxc_layerfs_unpack(s->lfs, fd, NXC_COMPRESSION_NONE, &id, NULL, &staged, &err), -E2BIG);
+        assert_int_equal(err.kind, NXC_ERR_INVALID_IMAGE);
+        nxc_error_reset(&err);
+        nxc_layerfs_set_format(s->lfs, NXC_LAYER_AUTO);
+        if (nxc_layerfs_unpack(s->lfs, fd, NXC_COMPRESSION_NONE, &id, NULL, &staged, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(nxc_staged_layer_commit(staged, &err), 0);
+        nxc_erofs_trees_max_bytes = NXC_EROFS_TREES_MAX_BYTES;
+        assert_true(nxc_layer_has_mark(s->lfs, &id, NXC_LAYER_ROOT "/some/directory/file-499"));
+        assert_int_equal(nxc_layerfs_verify(s->lfs, &id, &err), 0);
+}
+
 /* The ways of older kernels: over a loop device, and directories. */
 static void test_without_features(void **state)
 {
@@ -780,6 +816,7 @@ int main(void)
                 with_store(test_many_layers),
                 with_store(test_without_rights),
                 with_image_store(test_forms_side_by_side),
+                with_image_store(test_too_many_names),
                 with_image_store(test_without_features),
         };
 
