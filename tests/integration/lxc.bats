@@ -45,6 +45,24 @@ teardown()
         fails_with ContainerNotFound - "does not exist" -- nexcage inspect --lxc-config nosuch
 }
 
+# In this test's mount namespace there is none.
+without_liblxc()
+{
+        # shellcheck disable=SC2016
+        unshare --mount --propagation private sh -c 'for lib in $(ldconfig -p | sed -n "s/.*liblxc\\.so\\.1.*=> //p"); do
+                mount --bind /dev/null "$lib"; done; exec "$@"' - "$NEXCAGE" --root "$NXC_ROOT" --store "$NXC_STORE" "$@" </dev/null
+}
+
+@test "without liblxc: one line that says what to install, and everything else works" {
+        new_config '.process.args = ["true"]'
+        fails_with RuntimeNotAvailable choose-runtime "apt install liblxc1" -- without_liblxc run --runtime lxc --bundle "$BUNDLE" c
+        [ "${#lines[@]}" -eq 1 ] || fail "not one line:" "$output"
+        without_liblxc run --runtime runc --bundle "$BUNDLE" c
+        start_c
+        [ "$(without_liblxc state c | jq -r .status)" = running ]
+        without_liblxc delete --force c
+}
+
 # Every string of a config.json that liblxc could see, with what would end its line: no container, or one whose configuration has
 # no line more. NUL is no JSON text for a C program, and refused as such.
 @test "injection: newline, carriage return and NUL add no setting" {

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/ioprio.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 static const struct {
@@ -97,6 +99,15 @@ int lxc_report_read(int fd, struct nxc_error *err)
         return report.errnum > 0 ? -report.errnum : -EINVAL;
 }
 
+/* One that is not mounted, or covered by something else, has no directories. */
+static bool is_hierarchy(const char *root)
+{
+        struct statfs fs;
+
+        return statfs(root, &fs) == 0 &&
+               (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
+}
+
 /* below: "/x/y"; or NULL: where the process is in each. */
 static int list_cgroups(pid_t pid, const char *below, struct nxc_strv *ret, struct nxc_error *err)
 {
@@ -107,8 +118,8 @@ static int list_cgroups(pid_t pid, const char *below, struct nxc_strv *ret, stru
         f = fopen(path, "re");
         while (f && fgets(line, sizeof(line), f)) {
                 char *list = strchr(line, ':'), *dir = list ? strchr(list + 1, ':') : NULL;
-                const char *top = "/sys/fs/cgroup", *rest;
-                int r;
+                _cleanup_free_ char *root = NULL;
+                const char *rest;
 
                 if (!dir)
                         continue;
@@ -118,8 +129,10 @@ static int list_cgroups(pid_t pid, const char *below, struct nxc_strv *ret, stru
                 rest = nxc_starts_with(list, "name=") ? list + 5 : list;
                 if (!*rest && nxc_cgroup_mode() != NXC_CGROUP_V2)
                         rest = "unified";
-                r = nxc_strv_addf(ret, "%s%s%s%s", top, *rest ? "/" : "", rest, below ? below : dir);
-                if (r < 0)
+                root = nxc_strf("/sys/fs/cgroup%s%s", *rest ? "/" : "", rest);
+                if (!root)
+                        return nxc_oom(err);
+                if (is_hierarchy(root) && nxc_strv_addf(ret, "%s%s", root, below ? below : dir) < 0)
                         return nxc_oom(err);
         }
         return 0;

@@ -45,10 +45,8 @@ static int init_pidfd = -EBADF;
 typedef long (*syscall_fn)(long, ...);
 typedef int (*waitid_fn)(idtype_t, id_t, siginfo_t *, int);
 typedef pid_t (*waitpid_fn)(pid_t, int *, int);
-typedef int (*setres_fn)(unsigned, unsigned, unsigned);
 typedef unsigned (*getid_fn)(void);
 typedef int (*fchown_fn)(int, uid_t, gid_t);
-typedef int (*setgroups_fn)(size_t, const gid_t *);
 typedef int (*execvp_fn)(const char *, char *const *);
 
 static void *real(const char *name)
@@ -261,24 +259,21 @@ pid_t waitpid(pid_t pid, int *status, int options)
         return pid;
 }
 
-static int set_ids(const char *name, unsigned real_id, unsigned effective, unsigned saved)
-{
-        return is_init ? 0 : ((setres_fn)real(name))(real_id, effective, saved);
-}
-
+/* Otherwise the kernel's own, for the calling thread: libc's would have all threads of the process do it, and
+ * in a process that liblxc has cloned from the monitor wait for ever for our thread, which it has not. */
 int setresuid(uid_t real_id, uid_t effective, uid_t saved)
 {
-        return set_ids("setresuid", real_id, effective, saved);
+        return is_init ? 0 : (int)real_syscall()(SYS_setresuid, real_id, effective, saved);
 }
 
 int setresgid(gid_t real_id, gid_t effective, gid_t saved)
 {
-        return set_ids("setresgid", real_id, effective, saved);
+        return is_init ? 0 : (int)real_syscall()(SYS_setresgid, real_id, effective, saved);
 }
 
 int setgroups(size_t n, const gid_t *list)
 {
-        return is_init ? 0 : ((setgroups_fn)real("setgroups"))(n, list);
+        return is_init ? 0 : (int)real_syscall()(SYS_setgroups, n, list);
 }
 
 /* liblxc sends them along with messages, and the kernel takes none that the namespace does not map. */

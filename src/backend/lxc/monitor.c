@@ -81,14 +81,18 @@ static struct lxc_container *configure(const struct lxc_monitor *m)
         return c->save_config(c, m->config) ? c : NULL;
 }
 
-/* liblxc makes cgroups below its own. Paths of cgroups in a config.json begin at the roots. */
+/* liblxc makes cgroups below its own. Paths of cgroups in a config.json begin at the roots. A move waits for
+ * RCU, so only what is not there is moved. */
 static int join_root_cgroups(void)
 {
-        _cleanup_strv_ struct nxc_strv roots = { 0 };
+        _cleanup_strv_ struct nxc_strv roots = { 0 }, own = { 0 };
         int r = lxc_cgroups_at("", &roots, NULL);
 
+        if (r == 0)
+                r = lxc_cgroups_of(getpid(), &own, NULL);
         for (size_t i = 0; r == 0 && i < roots.n; i++)
-                r = lxc_join_cgroup(roots.v[i], getpid());
+                if (own.n != roots.n || strlen(own.v[i]) > strlen(roots.v[i]) + 1) /* "/" */
+                        r = lxc_join_cgroup(roots.v[i], getpid());
         return r;
 }
 

@@ -563,7 +563,9 @@ static int mount_cgroups(
         if (r == 0 && (r = attach(tmpfs, target)) < 0)
                 r = nxc_fail(err, -r, "mount '%s'", m->destination);
         for (size_t i = 0; r == 0 && i < all->n_hierarchies; i++)
-                r = mount_hierarchy(all, &all->hierarchies[i], tmpfs, m->set, err);
+                /* One that the host has not mounted has no directory to bind. */
+                if (!all->cgroups || find_directory(all->cgroups, all->hierarchies[i].name))
+                        r = mount_hierarchy(all, &all->hierarchies[i], tmpfs, m->set, err);
         if (r == 0 && (m->set & MOUNT_ATTR_RDONLY) &&
                 (r = set_attributes(tmpfs, false, (struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY })) < 0)
                 r = nxc_fail(err, -r, "make '%s' read-only", m->destination);
