@@ -15,6 +15,7 @@
 #include "lifecycle/own-hooks-internal.h"
 #include "lifecycle/pidfd-internal.h"
 #include "lifecycle/usage-internal.h"
+#include "sys/cgroup.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -716,6 +717,8 @@ STEP(step_create_container)
          * engine. */
         if (f->is_run)
                 prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        if (nxc_json_get(nxc_spec_json(f->spec), "linux.uidMappings"))
+                nxc_cgroup_expect_end();
         r = nxc_journal_push(f->journal, NXC_UNDO_BACKEND, f->id, err);
         if (r == 0 && f->restore) {
                 r = nxc_backend_restore(f->backend, &target, &create, f->restore, &f->exit_code, err);
@@ -777,6 +780,8 @@ STEP(step_start_container)
 
         if (!f->fused)
                 return find_pid(f, err);
+        if (nxc_json_get(nxc_spec_json(f->spec), "linux.uidMappings"))
+                nxc_cgroup_expect_end();
         target = nxc_flow_target(f);
         create = backend_create(f);
         r = nxc_journal_push(f->journal, NXC_UNDO_BACKEND, f->id, err);

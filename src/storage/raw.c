@@ -159,7 +159,7 @@ static int fill(const struct nxc_storage_request *q, const char *path, uint64_t 
         struct nxc_buf said = { .limit = MKE2FS_SAYS_MAX };
         const char *const argv[] = { "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m",
                 "0", "-N", inodes, "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1", "-O",
-                q->ephemeral ? "^has_journal" : "has_journal", "-d", ".", path, NULL };
+                q->ephemeral ? "^has_journal" : "has_journal", path, q->ids ? NULL : "-d", ".", NULL };
         const char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL };
         struct nxc_process_opts opts = NXC_PROCESS_OPTS_INIT;
         struct nxc_tree_count count;
@@ -211,24 +211,33 @@ static int keep_root_times(int mount_fd, int tree_fd, struct nxc_error *err)
                        : 0;
 }
 
-static int mount_file(const struct nxc_storage_request *q, int file_fd, int tree_fd, int *ret_mount_fd,
-        struct nxc_error *err)
+static int mount_file(int file_fd, int tree_fd, int *ret_mount_fd, struct nxc_error *err)
 {
         static const char *const flags[] = { "noinit_itable", NULL };
-        _cleanup_close_ int mount_fd = -EBADF, userns = -EBADF;
+        _cleanup_close_ int mount_fd = -EBADF;
         int r = nxc_mount_image(file_fd, "ext4", flags, &mount_fd, err);
 
         if (r == 0)
                 r = remove_lost_found(mount_fd, tree_fd, err);
         if (r == 0)
                 r = keep_root_times(mount_fd, tree_fd, err);
-        if (r == 0 && q->ids)
-                r = nxc_idmap_open(q->ids, &userns, err);
-        if (r == 0 && q->ids)
-                r = nxc_idmap_mount(mount_fd, userns, "an ext4 image", err);
         if (r == 0)
                 *ret_mount_fd = TAKE_FD(mount_fd);
         return r;
+}
+
+/* For a user namespace the files have other owners, which mke2fs cannot give; and a mount that shows them with
+ * other owners is one in which the host's root, as which liblxc sets it up, can make nothing. */
+static int fill_mapped(const struct nxc_storage_request *q, int mount_fd, struct nxc_error *err)
+{
+        const struct nxc_flatten_opts opts = { .ids = q->ids };
+        _cleanup_close_ int root = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int upper = openat(
+                q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (root < 0 || upper < 0)
+                return nxc_fail(err, errno, "open the root of an image file");
+        return nxc_layer_chain_flatten(q->chain, upper, root, &opts, err);
 }
 
 /* --- the operations --- */
@@ -252,7 +261,9 @@ static int make(const struct nxc_storage_container *c, const struct nxc_storage_
         if (r == 0)
                 r = fill(q, path, size, *mount_fd, err);
         if (r == 0)
-                r = mount_file(q, file, *mount_fd, &mounted, err);
+                r = mount_file(file, *mount_fd, &mounted, err);
+        if (r == 0 && q->ids)
+                r = fill_mapped(q, mounted, err);
         if (r < 0)
                 return r;
         nxc_closep(mount_fd);

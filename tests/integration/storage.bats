@@ -71,16 +71,16 @@ runc raw     rw   userns runs
 runc raw     ro   userns runs
 lxc  overlay rw   host   runs
 lxc  overlay ro   host   runs
-lxc  overlay rw   userns NotImplemented user
-lxc  overlay ro   userns NotImplemented user
+lxc  overlay rw   userns runs
+lxc  overlay ro   userns runs
 lxc  dir     rw   host   runs
 lxc  dir     ro   host   runs
-lxc  dir     rw   userns NotImplemented user
-lxc  dir     ro   userns NotImplemented user
+lxc  dir     rw   userns runs
+lxc  dir     ro   userns runs
 lxc  raw     rw   host   runs
 lxc  raw     ro   host   runs
-lxc  raw     rw   userns NotImplemented user
-lxc  raw     ro   userns NotImplemented user
+lxc  raw     rw   userns runs
+lxc  raw     ro   userns runs
 CELLS
 }
 
@@ -146,7 +146,6 @@ try_cell()
 }
 
 @test "storage: a user namespace that cannot reach the store, or that maps no root" {
-        [ "$NXC_TEST_RUNTIME" != lxc ] || skip "lxc takes no user namespace"
         local dir
         dir=$(matrix_bundle rw userns)
         chmod 700 "$NXC_OPEN_DIR"
@@ -601,8 +600,9 @@ limited()
         requires_driver raw
         local driver
         snapshot_machine
+        export NXC_DEBUG=fake-backend
         for driver in dir raw; do
-                nexcage create --storage $driver --image localhost/busybox box.$driver 3>&-
+                nexcage create --runtime fake --storage $driver --image localhost/busybox box.$driver 3>&-
                 nexcage kill box.$driver KILL
                 wait_status box.$driver stopped
                 rm -rf "${NXC_ROOT:?}/box.$driver"
