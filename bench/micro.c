@@ -51,7 +51,10 @@ static struct sample measure(unsigned long (*fn)(void))
         int ends[2];
         pid_t pid;
 
-        if (pipe(ends) < 0 || (pid = fork()) < 0)
+        if (pipe(ends) < 0)
+                die("pipe");
+        pid = fork();
+        if (pid < 0)
                 die("fork");
         if (pid == 0) {
                 double start = now_us();
@@ -320,7 +323,7 @@ static unsigned long mount_chain(const char *with_index)
 {
         struct nxc_layer_chain *chain;
         struct nxc_error err = { 0 };
-        int fd;
+        int fd = -1;
 
         setenv("NXC_FEATURE_EROFS_INDEX", with_index, 1);
         if (nxc_layerfs_hold(layerfs, chain_ids, n_chain_ids, &chain, &err) < 0 ||

@@ -99,8 +99,8 @@ struct nxc_backend_ops {
         int (*properties)(json_t **ret, struct nxc_error *err);
         /* What it made of config.json for the library that it stands on, as text. malloc'ed. Optional. */
         int (*configuration)(const struct nxc_backend_target *t, char **ret, struct nxc_error *err);
-        /* Leaves a created container: its init waits for start. Mandatory. On failure nothing of it is left.
-         */
+        /* Leaves a created container: its init waits for start. Mandatory. On failure nothing of it is
+         * left. */
         int (*create)(const struct nxc_backend_target *t, const struct nxc_backend_create *c,
                 struct nxc_error *err);
         /* create + start, and unless detach: wait, forward signals, delete; in one go, where the backend is

@@ -1,5 +1,5 @@
-/* Backends, the facade: find one, choose one, and the checked calls. Include backend-ops.h for the structs.
- */
+/* Backends, the facade: find one, choose one, and the checked calls. Include backend-ops.h for the
+ * structs. */
 #pragma once
 
 #include "backend/backend-ops.h"

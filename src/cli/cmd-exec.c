@@ -1,5 +1,5 @@
-/* exec: a further process in a running container. Engines give it whole (--process), people piece by piece.
- */
+/* exec: a further process in a running container. Engines give it whole (--process), people piece by
+ * piece. */
 #include "cli/commands.h"
 #include "core/cleanup.h"
 

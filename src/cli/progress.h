@@ -25,8 +25,8 @@ struct nxc_progress {
         unsigned columns;
 };
 
-/* mode AUTO becomes TTY when stderr is a terminal that can move the cursor (TERM is not dumb), else PLAIN.
- */
+/* mode AUTO becomes TTY when stderr is a terminal that can move the cursor (TERM is not dumb), else
+ * PLAIN. */
 void nxc_progress_init(struct nxc_progress *p, enum nxc_progress_mode mode);
 /* An nxc_progress_fn; arg is the struct. */
 void nxc_progress_event(void *arg, const struct nxc_progress_event *ev);

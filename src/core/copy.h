@@ -29,8 +29,8 @@ int nxc_copy_tree(int from_fd, int to_fd, struct nxc_error *err);
 /* Whether content can be cloned from a file into files below a directory. */
 bool nxc_copy_can_clone(int file_fd, int dir_fd);
 
-/* The parts, for who walks himself. Each returns 0 or -errno without err; overlayfs' own xattrs stay behind.
- */
+/* The parts, for who walks himself. Each returns 0 or -errno without err; overlayfs' own xattrs stay
+ * behind. */
 /* Anything but a directory, under the same name. */
 int nxc_copy_entry(struct nxc_copy *c, int from_dir, int to_dir, const char *name, const struct stat *st);
 /* Owner, mode, xattrs and times of a directory or file; the times last, so after its entries. */

@@ -3,8 +3,7 @@
  * One convention everywhere: a function returns 0 or -errno, its last parameter is `struct nxc_error *err`,
  * and its outputs are untouched on failure. An error needs no allocation, so that OutOfMemory is an error
  * like another. `err` is only written on failure; the first error written stays (a later nxc_fail on the
- * same object replaces it only through nxc_error_reset).
- */
+ * same object replaces it only through nxc_error_reset). */
 #pragma once
 
 #include <stdbool.h>

@@ -32,8 +32,8 @@ int nxc_json_load_at(int dirfd, const char *path, size_t limit, json_t **ret, st
 char *nxc_json_format(const json_t *j, bool indent);
 
 /* Whether jansson was refused memory on this thread since the last format or call of this, other than in a
- * parse. For who builds a document that is not formatted; and for who has told of it otherwise and goes on.
- */
+ * parse. For who builds a document that is not formatted; and for who has told of it otherwise and goes
+ * on. */
 bool nxc_json_starved(void);
 /* Counts as that: what was to go into the document found no memory. */
 void nxc_json_starve(void);

@@ -2,8 +2,8 @@
  *
  * Code below cli logs at debug, or warns when it survives ("..., ignoring"). The one error line of a failed
  * command is written by cli through nxc_log_error. Text goes to stderr; with --log FILE also to that file,
- * as text or as one JSON object per line {"level","msg","time"} (what containerd, podman and conmon parse).
- */
+ * as text or as one JSON object per line {"level","msg","time"} (what containerd, podman and conmon
+ * parse). */
 #pragma once
 
 #include "core/error.h"

@@ -52,8 +52,8 @@ int nxc_process_find(const char *name, char **ret_path);
 int nxc_process_guard(void);
 
 /* Whether fds 3..2+n were all given to us by our caller. Any that was not may be one of our own by now, and
- * passing that on would open the host to a container. Without a guard at the start: whether they are open.
- */
+ * passing that on would open the host to a container. Without a guard at the start: whether they are
+ * open. */
 bool nxc_process_may_preserve(int n);
 
 /* How many descriptors, from 3 on, systemd's protocol (sd_listen_fds(3)) hands to this process. */

@@ -26,8 +26,8 @@ void nxc_document_done(struct nxc_document *d);
 /* Where an image comes from. */
 struct nxc_source {
         const char *what; /* for messages */
-        /* A manifest or index that an index names, of at most NXC_MANIFEST_MAX_BYTES; its digest is right.
-         */
+        /* A manifest or index that an index names, of at most NXC_MANIFEST_MAX_BYTES; its digest is
+         * right. */
         int (*get_document)(struct nxc_source *src, const struct nxc_descriptor *desc,
                 struct nxc_document *ret, struct nxc_error *err);
         /* Writes all of a blob. Thread safe. fn is called from the calling thread with the bytes so far. */

@@ -148,8 +148,8 @@ static int layout_check_blob(
         return r;
 }
 
-/* A blob that the archive has under its name; the staging area has it under the digest that it really has.
- */
+/* A blob that the archive has under its name; the staging area has it under the digest that it really
+ * has. */
 static int check_archive_blob(
         struct archive_source *s, const struct nxc_descriptor *desc, struct nxc_error *err)
 {

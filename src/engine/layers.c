@@ -144,8 +144,8 @@ static int unpack(struct nxc_layer_batch *b, struct layer *l, int fd, const stru
         return nxc_layerfs_unpack(b->ctx->layers, fd, l->desc->compression, l->diff_id, &limits, ret, err);
 }
 
-/* Unpacks while it downloads. Of two errors that of the blob says more: a wrong blob does not unpack either.
- */
+/* Unpacks while it downloads. Of two errors that of the blob says more: a wrong blob does not unpack
+ * either. */
 static int stream_layer(struct nxc_layer_batch *b, struct layer *l, struct nxc_blob_writer *w,
         struct nxc_staged_layer **ret, struct nxc_error *err)
 {

@@ -3,8 +3,8 @@
 
 #include "engine/engine-internal.h"
 
-/* One file to be written. Its bytes are text, or a blob (hashed on the way: what leaves the store is right).
- */
+/* One file to be written. Its bytes are text, or a blob (hashed on the way: what leaves the store is
+ * right). */
 struct nxc_save_file {
         char *path;
         char *text;                            /* owned, or NULL: the blob */

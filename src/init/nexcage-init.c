@@ -6,8 +6,7 @@
  * the program is executed: the end of file without words is success.
  *
  *   nexcage-init hook FD            say that we are there, then wait to be told to go on
- *   nexcage-init run PLAN REPORT    carry out a plan
- */
+ *   nexcage-init run PLAN REPORT    carry out a plan */
 #include "plan.h"
 
 #include <errno.h>

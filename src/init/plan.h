@@ -3,8 +3,8 @@
  * A plan is a sequence of records, each a verb with its arguments: u32 n, then n times (u32 length, bytes,
  * NUL). Numbers are those of the machine: a plan never leaves it. Arguments are text, but for a seccomp
  * program. The verbs are the rows of the table in nexcage-init.c; they are carried out in order, "wait" ends
- * what belongs to create, "exec" is the last. Every length is checked against what is left (CVE-2021-43784).
- */
+ * what belongs to create, "exec" is the last. Every length is checked against what is left
+ * (CVE-2021-43784). */
 #pragma once
 
 #include <stdint.h>

@@ -308,8 +308,8 @@ static int open_lower(const struct nxc_layer_chain *chain, const struct nxc_held
         return 0;
 }
 
-/* What others share cannot be shown with other owners: a user namespace's layers are mounted for it, each.
- */
+/* What others share cannot be shown with other owners: a user namespace's layers are mounted for it,
+ * each. */
 static int collect_lowers(struct nxc_layer_chain *chain, struct lowers *lowers, struct nxc_error *err)
 {
         if (!chain->ids && nxc_layer_chain_mount_lower(chain)) {
@@ -428,8 +428,8 @@ static int clone_layers(const struct nxc_layer_chain *chain, int to_fd, const st
         return r;
 }
 
-/* The layers are walked from below; what an upper one says comes last. With an index they are one already.
- */
+/* The layers are walked from below; what an upper one says comes last. With an index they are one
+ * already. */
 static int copy_layers(
         struct nxc_layer_chain *chain, int to_fd, const struct nxc_flatten_opts *opts, struct nxc_error *err)
 {

@@ -89,8 +89,8 @@ struct nxc_erofs_extent {
         uint64_t crc; /* CRC-64 of it */
 };
 
-/* A stream of blocks with places left open, which are filled later. Nothing is written twice but by patch.
- */
+/* A stream of blocks with places left open, which are filled later. Nothing is written twice but by
+ * patch. */
 struct nxc_erofs_out {
         int fd; /* borrowed */
         bool direct;

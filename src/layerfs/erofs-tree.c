@@ -391,8 +391,8 @@ static int follow_link(
         return 0;
 }
 
-/* A directory that has no entry (yet), 0755 and root's as everybody makes it, and as old as what needs it.
- */
+/* A directory that has no entry (yet), 0755 and root's as everybody makes it, and as old as what needs
+ * it. */
 static int make_implicit(struct nxc_erofs_tree *t, const struct nxc_tar_entry *e, uint32_t parent,
         const char *name, bool opaque, uint32_t *ret)
 {

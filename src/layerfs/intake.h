@@ -52,8 +52,8 @@ int nxc_layerfs_index(
 bool nxc_layerfs_is_made_of(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id,
         const struct nxc_digest *blob, int blob_fd, enum nxc_compression compression);
 
-/* Only one process at a time makes a layer; the others wait for it. -ECANCELED when stop is set meanwhile.
- */
+/* Only one process at a time makes a layer; the others wait for it. -ECANCELED when stop is set
+ * meanwhile. */
 struct nxc_layer_turn {
         int fd; /* negative: not ours */
         char name[NXC_DIGEST_MAX + 16];

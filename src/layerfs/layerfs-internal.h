@@ -136,6 +136,6 @@ bool nxc_layer_has_mark(struct nxc_layerfs *lfs, const struct nxc_digest *diff_i
  * lock. */
 int nxc_layerfs_lock_named(int dir_fd, const char *name, int fd, int op);
 
-/* Makes a staged directory, 0700, and returns an fd of it that holds its lock. name: NXC_STAGING_NAME_MAX.
- */
+/* Makes a staged directory, 0700, and returns an fd of it that holds its lock. name:
+ * NXC_STAGING_NAME_MAX. */
 int nxc_layerfs_stage(struct nxc_layerfs *lfs, char *name, int *ret_fd, struct nxc_error *err);

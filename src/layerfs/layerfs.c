@@ -19,8 +19,7 @@
 
 #define STAGING_PREFIX ".staging-"
 #define STAGING_TRIES \
-        100 /* names taken by a killed process of the same pid, or swept while we made them \
-             */
+        100 /* names taken by a killed process of the same pid, or swept while we made them \ */
 
 int nxc_layerfs_open(int store_fd, bool create, struct nxc_layerfs **ret, struct nxc_error *err)
 {

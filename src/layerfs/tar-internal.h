@@ -25,8 +25,8 @@
 struct nxc_tar; /* one archive being read */
 
 struct nxc_tar_source {
-        /* The next block, valid until the next call. Returns its length, 0 at the end, or -errno with err.
-         */
+        /* The next block, valid until the next call. Returns its length, 0 at the end, or -errno with
+         * err. */
         ssize_t (*next)(void *arg, const void **ret, struct nxc_error *err);
         void *arg;
 };

@@ -230,8 +230,8 @@ static int load_entry(struct nxc_tar *t, struct archive_entry *ae, struct nxc_ta
 
 /* --- whiteouts --- */
 
-/* Whether a directory of the path is named like a whiteout; *ret_meta: like aufs' own, which nobody wants.
- */
+/* Whether a directory of the path is named like a whiteout; *ret_meta: like aufs' own, which nobody
+ * wants. */
 static bool path_has_whiteout(const struct nxc_tar_entry *e, bool *ret_meta)
 {
         bool found = false;

@@ -132,8 +132,8 @@ static int follow_link(struct untar *u, const struct nxc_tar_entry *e, const cha
         return fd;
 }
 
-/* Opens name, a directory of the entry's path and the last component of prefix; makes it when it is missing.
- */
+/* Opens name, a directory of the entry's path and the last component of prefix; makes it when it is
+ * missing. */
 static int enter_directory(
         struct untar *u, struct nxc_tar_entry *e, int dir_fd, const char *name, const char *prefix)
 {

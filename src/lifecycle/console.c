@@ -4,8 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* crun tells the container's terminal of changes only: what the size is at the start has to be in the spec.
- */
+/* crun tells the container's terminal of changes only: what the size is at the start has to be in the
+ * spec. */
 int nxc_console_set_size(json_t *process, struct nxc_error *err)
 {
         struct winsize ws;

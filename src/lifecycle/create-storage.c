@@ -57,8 +57,8 @@ static int find_root_mount(const struct nxc_flow *f)
         return -1;
 }
 
-/* It says what we do; to the runtime it would be a mount over the root, from a source that does not exist.
- */
+/* It says what we do; to the runtime it would be a mount over the root, from a source that does not
+ * exist. */
 static int take_root_mount(struct nxc_flow *f, char **ret_driver, char **ret_size, struct nxc_error *err)
 {
         json_t *mounts, *m, *option;

@@ -1,5 +1,5 @@
-/* rmi and prune: what nothing uses any more goes. Names first, then blobs and layers that nothing reaches.
- */
+/* rmi and prune: what nothing uses any more goes. Names first, then blobs and layers that nothing
+ * reaches. */
 #include "lifecycle/usage-internal.h"
 
 #include "core/cleanup.h"

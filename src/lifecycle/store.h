@@ -1,5 +1,5 @@
-/* The store's own stories: images seen as directories, and what is taken away when nothing uses it any more.
- */
+/* The store's own stories: images seen as directories, and what is taken away when nothing uses it any
+ * more. */
 #pragma once
 
 #include "image/image.h"
@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* mount IMAGE DIR: the image's root, read-only, until umount; images and layers in use so are kept by prune.
- */
+/* mount IMAGE DIR: the image's root, read-only, until umount; images and layers in use so are kept by
+ * prune. */
 int nxc_image_mount(struct nxc_host *h, const char *image, const char *dir, struct nxc_error *err);
 int nxc_image_umount(struct nxc_host *h, const char *dir, struct nxc_error *err);
 /* rmi: takes a name away, or with the last one the image; InvalidState naming the container or mount that

@@ -1,5 +1,5 @@
-/* A container that a verb is about: its record, its backend, its lock; and what it owns outside the backend.
- */
+/* A container that a verb is about: its record, its backend, its lock; and what it owns outside the
+ * backend. */
 #include "lifecycle/host-internal.h"
 
 #include "core/cleanup.h"

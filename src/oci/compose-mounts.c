@@ -538,8 +538,8 @@ static int add_default_mounts(struct nxc_compose *c, const json_t *others, struc
                 if (is_taken(others, rows[i].destination) ||
                         (own_dev && nxc_starts_with(rows[i].destination, "/dev/")))
                         continue;
-                /* Who does not own the network may not mount a sysfs; the host's is bound, as podman does.
-                 */
+                /* Who does not own the network may not mount a sysfs; the host's is bound, as podman
+                 * does. */
                 if (nxc_streq(rows[i].type, "sysfs") && c->opts->uid_mappings &&
                         nxc_streq(c->opts->network, "host"))
                         r = append_mount(c->mounts, rows[i].destination, "bind", "/sys",

@@ -25,8 +25,7 @@
  *
  * Checklist for a new one: a file here that ends in one `const struct nxc_storage_ops`; a row in storage.c;
  * its cells in the table of tests/integration/storage.bats. Everyone calls the checked wrappers of
- * storage.h.
- */
+ * storage.h. */
 #pragma once
 
 #include "core/error.h"

@@ -338,8 +338,8 @@ static int read_property(const char *dataset, const char *name, char **ret, stru
         return 0;
 }
 
-/* A dataset of our name: what an earlier container of this directory could not destroy, or another store's.
- */
+/* A dataset of our name: what an earlier container of this directory could not destroy, or another
+ * store's. */
 static int clear_name(const struct nxc_storage_container *c, const char *dataset, struct nxc_error *err)
 {
         _cleanup_free_ char *dir = NULL;

@@ -1,5 +1,4 @@
-/* The inside of cgroup.h, for its files and their tests: the same functions against any tree of files.
- */
+/* The inside of cgroup.h, for its files and their tests: the same functions against any tree of files. */
 #pragma once
 
 #include "sys/cgroup.h"
@@ -26,8 +25,8 @@ int nxc_cgroup_host_oom_count(
 void nxc_cgroup_host_expect_move(const struct nxc_cgroup_host *host);
 
 /* One file of a cgroup: a number ("max" is UINT64_MAX), and the value of "key value" in a flat-keyed file.
- * Return -ENOENT and the like, without an error object: a controller or a file that is absent is no failure.
- */
+ * Return -ENOENT and the like, without an error object: a controller or a file that is absent is no
+ * failure. */
 int nxc_cgroup_read_number(const char *dir, const char *file, uint64_t *ret);
 int nxc_cgroup_read_key(const char *dir, const char *file, const char *key, uint64_t *ret);
 /* The text of a file, malloc'ed; NULL with errno when it cannot be read. */

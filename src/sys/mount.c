@@ -4,8 +4,7 @@
  * over a rebuilt lower: metacopy, redirect_dir and index are off whatever the kernel's build says. Layers
  * cannot bring metacopy or redirect marks of their own either: intake drops overlay's xattrs. With
  * xino all files of a root have one device number and lasting inode numbers, though layers are file systems
- * of their own ("auto": where the numbers have the bits for it).
- */
+ * of their own ("auto": where the numbers have the bits for it). */
 #include "sys/mount.h"
 
 #include "core/cleanup.h"
@@ -245,8 +244,8 @@ static int reopen_all(struct mount_child *c)
         return 0;
 }
 
-/* Directories are named relative to /proc/self/fd, so that 500 of them fit the one page that mount(2) takes.
- */
+/* Directories are named relative to /proc/self/fd, so that 500 of them fit the one page that mount(2)
+ * takes. */
 static int format_mount_data(struct mount_child *c)
 {
         const struct nxc_overlay_opts *opts = c->opts;

@@ -36,8 +36,8 @@ int nxc_mount_overlay(const struct nxc_overlay_opts *opts, int *ret_mount_fd, st
  * asks for. */
 bool nxc_overlay_uses_userxattr(void);
 
-/* A detached (recursive) bind mount of a directory, e.g. for an image of one layer, or of a file. Private.
- */
+/* A detached (recursive) bind mount of a directory, e.g. for an image of one layer, or of a file.
+ * Private. */
 int nxc_mount_clone(int fd, bool read_only, int *ret_mount_fd, struct nxc_error *err);
 
 /* An EROFS image in a regular file as a detached, read-only mount of its root: by the file itself (Linux >=

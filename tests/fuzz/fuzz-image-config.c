@@ -1,5 +1,5 @@
-/* An image configuration. What was taken has none of the characters that must not get into a file of lines.
- */
+/* An image configuration. What was taken has none of the characters that must not get into a file of
+ * lines. */
 #include "core/json.h"
 #include "oci/manifest.h"
 

@@ -1,5 +1,5 @@
-/* config.json: parse, check the version, check every field, ask the accessors, write it and read it again.
- */
+/* config.json: parse, check the version, check every field, ask the accessors, write it and read it
+ * again. */
 #include "core/json.h"
 #include "oci/spec.h"
 

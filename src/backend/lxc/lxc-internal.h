@@ -58,8 +58,8 @@ struct lxc_config_opts {
 /* The whole configuration of a container for liblxc. */
 int lxc_config(
         const json_t *spec, const struct lxc_config_opts *o, struct lxc_items *ret, struct nxc_error *err);
-/* "/a/b" or "slice:prefix:name" of linux.cgroupsPath, or the default, without the leading slash. malloc'ed.
- */
+/* "/a/b" or "slice:prefix:name" of linux.cgroupsPath, or the default, without the leading slash.
+ * malloc'ed. */
 int lxc_cgroup_path(const json_t *spec, const char *id, char **ret, struct nxc_error *err);
 
 struct lxc_plan_opts {

@@ -313,8 +313,8 @@ static int prepare_one(
         return r;
 }
 
-/* "N:controllers:path" of our own; the directory has the name of the controllers, or of a named hierarchy.
- */
+/* "N:controllers:path" of our own; the directory has the name of the controllers, or of a named
+ * hierarchy. */
 static int find_hierarchies(struct lxc_mounts *m, struct nxc_error *err)
 {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/cgroup", "re");

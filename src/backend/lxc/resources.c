@@ -1,5 +1,5 @@
-/* linux.resources as files of cgroups, of version 1 or 2: for liblxc at create, and to be written at update.
- */
+/* linux.resources as files of cgroups, of version 1 or 2: for liblxc at create, and to be written at
+ * update. */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/json.h"
@@ -227,8 +227,8 @@ static int add_devices(const json_t *resources, struct lxc_items *ret, struct nx
         return r;
 }
 
-/* runc: memory without a limit, and no word about swap, is swap without one, too. Else the kernel refuses.
- */
+/* runc: memory without a limit, and no word about swap, is swap without one, too. Else the kernel
+ * refuses. */
 static int add_no_swap_limit(const json_t *resources, bool v2, struct lxc_items *ret, struct nxc_error *err)
 {
         json_int_t limit;

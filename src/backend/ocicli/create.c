@@ -96,8 +96,8 @@ static void remove_root(const struct nxc_backend_target *t)
 
 /* .keep needs nothing: what the runtime removes of a container that has ended is what `stopped` means for
  * us. */
-/* runc writes DIR/.NAME first, and leaves it when the disk is full. NULL when that name is somebody else's.
- */
+/* runc writes DIR/.NAME first, and leaves it when the disk is full. NULL when that name is somebody
+ * else's. */
 static char *partial_pid_file(const char *pid_file)
 {
         const char *base = nxc_path_basename(pid_file);

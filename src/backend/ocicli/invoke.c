@@ -225,8 +225,8 @@ static int not_there(const struct ocicli *rt, struct nxc_error *err)
         return r;
 }
 
-/* Its presence says that a runtime was or is at work here: remove looks for one that outlived us only then.
- */
+/* Its presence says that a runtime was or is at work here: remove looks for one that outlived us only
+ * then. */
 static int make_root(const struct nxc_backend_target *t, struct nxc_error *err)
 {
         _cleanup_free_ char *root = nxc_path_join(t->state_dir, "rt");

@@ -24,8 +24,8 @@ static bool is_unlimited(const json_t *resources, const char *controller, const 
         return json_is_integer(value) && json_integer_value(value) < 0;
 }
 
-/* runc: memory without a limit, and no word about swap, is swap without one, too. Else the kernel refuses.
- */
+/* runc: memory without a limit, and no word about swap, is swap without one, too. Else the kernel
+ * refuses. */
 static bool lacks_swap(const json_t *resources)
 {
         return is_unlimited(resources, "memory", "limit") &&

@@ -1,5 +1,5 @@
-/* What the tests of the store and of the intake share: a store in a temporary directory, and small images.
- */
+/* What the tests of the store and of the intake share: a store in a temporary directory, and small
+ * images. */
 #pragma once
 
 #include "core/cleanup.h"

@@ -1,6 +1,6 @@
 /* The image writer, without rights: small fixed archives give images of known digests (tests/golden/erofs;
- * NXC_GOLDEN_UPDATE=1 writes them anew), which fsck.erofs accepts and which are no larger than they may be.
- */
+ * NXC_GOLDEN_UPDATE=1 writes them anew), which fsck.erofs accepts and which are no larger than they may
+ * be. */
 #include "../core/temp-dir.h"
 #include "tar-writer.h"
 

@@ -257,8 +257,8 @@ static void test_layer_made_anew(void **state)
         assert_false(has_index(s, s->ids, LAYERS));
 }
 
-/* A layer damaged on the disk: an error that names it, or an index that nothing else notices; never a crash.
- */
+/* A layer damaged on the disk: an error that names it, or an index that nothing else notices; never a
+ * crash. */
 static void test_damaged_layers(void **state)
 {
         struct store *s = *state;

@@ -1,5 +1,5 @@
-/* The undo journal: backwards, by its owner or by the next command; what is not ours stays; a barrier holds.
- */
+/* The undo journal: backwards, by its owner or by the next command; what is not ours stays; a barrier
+ * holds. */
 #include "lifecycle/host-internal.h"
 
 #include "core/cleanup.h"

@@ -1,5 +1,5 @@
-/* The create flow's table is complete: every row names its box and says how it is undone; names are unique.
- */
+/* The create flow's table is complete: every row names its box and says how it is undone; names are
+ * unique. */
 #include "lifecycle/flow-internal.h"
 
 #include <setjmp.h>
