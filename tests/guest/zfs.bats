@@ -89,6 +89,7 @@ assert_no_container()
         assert_machine_unchanged
 }
 
+# bats test_tags=long
 @test "zfs: the tree is the overlay's, entry by entry" {
         nexcage create --storage overlay --image localhost/everything over true
         nexcage create --image localhost/everything clone true
@@ -113,6 +114,7 @@ assert_no_container()
         [ "$(containers)" = tank/nexcage/containers/box ]
 }
 
+# bats test_tags=long
 @test "zfs: many containers of one image: the last takes as long as the first, and nothing is left" {
         local i n=${NXC_ZFS_CONTAINERS:-12} start times=()
         for ((i = 0; i < n; i++)); do
@@ -148,6 +150,7 @@ assert_no_container()
         /usr/sbin/zfs destroy -r tank/twice
 }
 
+# bats test_tags=long
 @test "zfs: kill -9 around the zfs commands of a create, then the next command" {
         local point
         use_parent tank/killed
@@ -176,6 +179,7 @@ assert_no_container()
         done
 }
 
+# bats test_tags=long
 @test "zfs: the space ends in the middle of a copy" {
         use_parent tank/tight
         zfs create -o mountpoint=none -o quota=600k tank/tight
@@ -187,6 +191,7 @@ assert_no_container()
         /usr/sbin/zfs destroy -r tank/tight
 }
 
+# bats test_tags=long
 @test "zfs: the pool is full at a create, and while a container runs" {
         truncate -s 80M "$BATS_FILE_TMPDIR/small"
         zpool create -O mountpoint=none small "$BATS_FILE_TMPDIR/small"
@@ -234,6 +239,7 @@ assert_no_container()
         [ "$(containers | wc -l)" -eq 6 ]
 }
 
+# bats test_tags=long
 @test "zfs: prune destroys what no container and no image stand for, and nothing of others" {
         nexcage create --image localhost/busybox box true
         zfs create -o org.nexcage:store="$NXC_STORE" -o org.nexcage:dir="$NXC_STORE/containers/gone" tank/nexcage/containers/gone
@@ -312,6 +318,7 @@ assert_no_container()
         assert_no_container
 }
 
+# bats test_tags=long
 @test "zfs: a clone has the other's root, now or at a snapshot, and outlives it" {
         nexcage create --image localhost/busybox box sh -c 'echo one >/state; sleep 1000'
         nexcage start box
@@ -332,6 +339,7 @@ assert_no_container()
         assert_no_container
 }
 
+# bats test_tags=long
 @test "zfs: clones of what cannot be cloned; kill -9 around the commands of a clone" {
         local point
         nexcage create --image localhost/busybox box true
@@ -359,6 +367,7 @@ assert_no_container()
         fails_with Usage - NAME -- nexcage snapshot box
 }
 
+# bats test_tags=long
 @test "zfs: read-only and writable roots, a user namespace, with crun, runc and lxc: runs, or is refused by name" {
         local dir=$BATS_TEST_TMPDIR/bundle runtime
         make_bundle "$dir" '.annotations["org.nexcage.image"] = "localhost/busybox"
