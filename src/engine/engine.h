@@ -61,7 +61,8 @@ struct nxc_engine_ops {
          * removed. */
         int (*save)(struct nxc_engine_ctx *ctx, const struct nxc_image *image, const char *format,
                 const char *target, struct nxc_error *err);
-        /* The summaries of all images, from <store>/meta.db where that is to be had. */
+        /* The summaries of all images, from <store>/meta.db; who cannot have that reads the images. Of the
+         * context it needs the store and its images. */
         int (*list)(struct nxc_engine_ctx *ctx, struct nxc_image_summary **ret, size_t *ret_n,
                 struct nxc_error *err);
         /* Rechecks meta.db, and the layers that are in none of the images: `known`, sorted, has their

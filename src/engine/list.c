@@ -8,6 +8,5 @@ int nxc_engine_list(
 {
         int r = nxc_catalog_list(ctx->store_fd, ctx->images, ret, ret_n, err);
 
-        return r < 0 && !(err && nxc_error_is_set(err)) ? nxc_image_summaries(ctx->images, ret, ret_n, err)
-                                                        : r;
+        return r < 0 && err && !nxc_error_is_set(err) ? nxc_fail(err, -r, "read 'meta.db'") : r;
 }

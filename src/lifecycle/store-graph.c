@@ -8,12 +8,12 @@
 /* Of more than some hundred images the engine has a list; of few it takes longer to load. */
 #define MANY_IMAGES_BYTES (96u << 10)
 
-static int list_by_engine(
-        struct nxc_host *h, struct nxc_image_summary **ret, size_t *ret_n, struct nxc_error *err)
+static int list_by_engine(struct nxc_host *h, struct nxc_image_store *images, struct nxc_image_summary **ret,
+        size_t *ret_n, struct nxc_error *err)
 {
+        struct nxc_engine_ctx ctx = { .store_fd = h->store_fd, .images = images };
         const struct nxc_engine_ops *engine;
-        struct nxc_engine_ctx ctx;
-        int r = nxc_host_engine(h, NULL, NULL, &engine, &ctx, err);
+        int r = nxc_engine_load(&engine, err);
 
         return r < 0 ? r : engine->list(&ctx, ret, ret_n, err);
 }
@@ -29,7 +29,7 @@ int nxc_store_images(
                 return r;
         if (nxc_image_index_bytes(images) < MANY_IMAGES_BYTES)
                 return nxc_image_summaries(images, ret, ret_n, err);
-        r = list_by_engine(h, ret, ret_n, &why);
+        r = list_by_engine(h, images, ret, ret_n, &why);
         if (r == 0)
                 return 0;
         nxc_debug("%s; reading the images one by one", why.message);

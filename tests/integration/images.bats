@@ -493,9 +493,9 @@ two_layered()
         [ ! -e "$NXC_STORE/meta.db" ]
 }
 
-@test "images: of many, the list is the same from meta.db, and with meta.db gone or read-only" {
-        import_image busybox localhost/bb:1
-        local i direct
+# So many that they are listed from meta.db.
+add_many_names()
+{
         python3 - "$NXC_STORE/images/index.json" <<'PYTHON'
 import copy, json, sys
 path = sys.argv[1]
@@ -506,6 +506,12 @@ for i in range(400):
     index["manifests"].append(entry)
 json.dump(index, open(path, "w"))
 PYTHON
+}
+
+@test "images: of many, the list is the same from meta.db, and with meta.db gone or read-only" {
+        import_image busybox localhost/bb:1
+        local direct
+        add_many_names
         run nexcage images --names
         [ "${#lines[@]}" -eq 401 ]
         [ -e "$NXC_STORE/meta.db" ]
@@ -522,4 +528,20 @@ PYTHON
         rm "$NXC_STORE"/meta.db*
         NXC_ENGINE_MODULE=/nonexistent run nexcage images --names
         [ "$output" = "$direct"$'\n'"localhost/new:1" ]
+}
+
+# bats test_tags=watched
+@test "images: of many, prune, rmi and verify --all look at the store that they opened" {
+        import_image busybox localhost/bb:1
+        add_many_names
+        run nexcage prune
+        assert_status 0
+        assert_output_has "removed: 0 images, 0 layers"
+        run nexcage rmi localhost/many:7
+        assert_status 0
+        run nexcage verify --all
+        assert_status 0
+        assert_output_has "localhost/many:399: ok"
+        run nexcage images --names
+        [ "${#lines[@]}" -eq 400 ]
 }
