@@ -15,7 +15,6 @@
 #include "lifecycle/own-hooks-internal.h"
 #include "lifecycle/pidfd-internal.h"
 #include "lifecycle/usage-internal.h"
-#include "sys/cgroup.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -137,27 +136,24 @@ static bool wants_pull(const void *flow)
 }
 
 /* The branches of box W. */
+static bool makes(const struct nxc_flow *f, enum nxc_storage_makes what)
+{
+        return f->storage && f->image_name && f->storage->makes == what;
+}
+
 static bool makes_plain(const void *flow)
 {
-        const struct nxc_flow *f = flow;
-
-        return f->storage && f->image_name &&
-               (f->storage->makes == NXC_STORAGE_MAKES_NOTHING ||
-                       f->storage->makes == NXC_STORAGE_MAKES_TREE);
+        return makes(flow, NXC_STORAGE_MAKES_NOTHING) || makes(flow, NXC_STORAGE_MAKES_TREE);
 }
 
 static bool makes_file(const void *flow)
 {
-        const struct nxc_flow *f = flow;
-
-        return f->storage && f->image_name && f->storage->makes == NXC_STORAGE_MAKES_FILE;
+        return makes(flow, NXC_STORAGE_MAKES_FILE);
 }
 
 static bool makes_dataset(const void *flow)
 {
-        const struct nxc_flow *f = flow;
-
-        return f->storage && f->image_name && f->storage->makes == NXC_STORAGE_MAKES_DATASET;
+        return makes(flow, NXC_STORAGE_MAKES_DATASET);
 }
 
 static bool is_in_parts(const void *flow)
@@ -717,8 +713,6 @@ STEP(step_create_container)
          * engine. */
         if (f->is_run)
                 prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-        if (nxc_json_get(nxc_spec_json(f->spec), "linux.uidMappings"))
-                nxc_cgroup_expect_end();
         r = nxc_journal_push(f->journal, NXC_UNDO_BACKEND, f->id, err);
         if (r == 0 && f->restore) {
                 r = nxc_backend_restore(f->backend, &target, &create, f->restore, &f->exit_code, err);
@@ -780,8 +774,6 @@ STEP(step_start_container)
 
         if (!f->fused)
                 return find_pid(f, err);
-        if (nxc_json_get(nxc_spec_json(f->spec), "linux.uidMappings"))
-                nxc_cgroup_expect_end();
         target = nxc_flow_target(f);
         create = backend_create(f);
         r = nxc_journal_push(f->journal, NXC_UNDO_BACKEND, f->id, err);

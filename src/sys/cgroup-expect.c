@@ -14,9 +14,6 @@
 
 #define STACK_BYTES (64u << 10)
 
-static pthread_t thread;
-static bool is_expected;
-
 /* By its number: "0", the writer itself, would go without the lock (Linux 5.12). */
 static void *move_to_where_we_are(void *tasks)
 {
@@ -33,23 +30,18 @@ static int start_thread(int fd)
 {
         pthread_attr_t attr;
         sigset_t all, before;
+        pthread_t thread;
         int r;
 
         sigfillset(&all);
         pthread_attr_init(&attr);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         pthread_attr_setstacksize(&attr, STACK_BYTES);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         r = pthread_create(&thread, &attr, move_to_where_we_are, (void *)(intptr_t)fd);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         pthread_attr_destroy(&attr);
         return -r;
-}
-
-void nxc_cgroup_expect_end(void)
-{
-        if (is_expected)
-                pthread_join(thread, NULL);
-        is_expected = false;
 }
 
 void nxc_cgroup_host_expect_move(const struct nxc_cgroup_host *host)
@@ -64,9 +56,7 @@ void nxc_cgroup_host_expect_move(const struct nxc_cgroup_host *host)
                 return;
         tasks = nxc_strf("%s/tasks", dir);
         fd = tasks ? open(tasks, O_WRONLY | O_CLOEXEC) : -1;
-        nxc_cgroup_expect_end(); /* an earlier one */
-        is_expected = fd >= 0 && start_thread(fd) == 0;
-        if (fd >= 0 && !is_expected)
+        if (fd >= 0 && start_thread(fd) < 0)
                 close(fd);
 }
 

@@ -40,6 +40,3 @@ int nxc_cgroup_oom_count(pid_t init, unsigned long long *ret, struct nxc_error *
  * hybrid hosts, since a v2 runtime may start its process in the cgroup and move none (clone3(2),
  * CLONE_INTO_CGROUP). NXC_FEATURE_CGROUP_EXPECT=0 leaves it out. */
 void nxc_cgroup_expect_move(void);
-/* Waits for that thread: to be called before a library copies this process and changes ids in the copy, as
- * liblxc does for a user namespace; libc would wait there for a thread that is not in it. */
-void nxc_cgroup_expect_end(void);
