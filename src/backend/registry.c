@@ -12,7 +12,7 @@ extern const struct nxc_backend_ops nxc_backend_crun, nxc_backend_runc, nxc_back
 
 static const struct nxc_backend_ops *const built[] = { &nxc_backend_crun, &nxc_backend_runc,
         &nxc_backend_lxc, NULL };
-/* Built from other issues' sources; a name that is known is not "unknown". */
+/* Of the design, and not here yet: a name that is known is not "unknown". */
 static const char *const others[] = { "vm", "proxmox" };
 
 const struct nxc_backend_ops *const *nxc_backends(void)

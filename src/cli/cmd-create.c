@@ -49,7 +49,7 @@ static const char *const hook_failures[] = { "abort", "continue", NULL };
         { "no-new-keyring", NXC_OPT(FLAG, A, create.no_new_keyring),                                        \
                 .help = "let the container share the session keyring" },                                    \
         { "runtime", .metavar = "NAME", NXC_OPT(STRING, A, create.runtime),                                 \
-                .help = "run with this backend (crun, runc) instead of the configured or first "            \
+                .help = "run with this backend (crun, runc, lxc) instead of the configured or first "            \
                 "usable one" },                                                                             \
         { "storage", .metavar = "DRIVER", NXC_OPT(STRING, A, create.storage),                               \
                 .help = "keep the container's writable root with this driver (overlay, dir, raw, zfs)" },                  \

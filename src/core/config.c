@@ -83,11 +83,10 @@ static int set_on_failure(
 static int set_size(
         struct nxc_config *c, size_t offset, const char *name, const char *value, const char **ret_want)
 {
+        uint64_t *size = (uint64_t *)((char *)c + offset);
+
         *ret_want = "a size of 1m or more (10g, 512m)";
-        return nxc_parse_size(value, (uint64_t *)((char *)c + offset)) == 0 &&
-                               *(uint64_t *)((char *)c + offset) >= 1024 * 1024
-                       ? 0
-                       : -EINVAL;
+        return nxc_parse_size(value, size) == 0 && *size >= 1024 * 1024 ? 0 : -EINVAL;
 }
 
 static int set_layer_format(

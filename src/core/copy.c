@@ -73,10 +73,10 @@ static int find_owner(const struct nxc_copy *c, const struct stat *st, uid_t *ui
         return c->shift ? c->shift(c->arg, uid, gid) : 0;
 }
 
-/* The link of a descriptor in /proc: the xattr calls and the others take no O_PATH descriptors. */
-static const char *fd_path(int fd, char buf[LINK_PATH_MAX])
+/* A name beneath the link of a descriptor in /proc: the xattr calls and the others take no O_PATH descriptors. */
+static const char *proc_path(int dir, const char *name, char buf[LINK_PATH_MAX])
 {
-        snprintf(buf, LINK_PATH_MAX, "/proc/self/fd/%d/", fd);
+        snprintf(buf, LINK_PATH_MAX, "/proc/self/fd/%d/%s", dir, name);
         return buf;
 }
 
@@ -103,7 +103,7 @@ int nxc_copy_attributes(struct nxc_copy *c, int from_fd, int to_fd, const struct
 {
         char from[LINK_PATH_MAX], to[LINK_PATH_MAX];
 
-        return set_attributes(c, from_fd, to_fd, fd_path(from_fd, from), fd_path(to_fd, to), st);
+        return set_attributes(c, from_fd, to_fd, proc_path(from_fd, "", from), proc_path(to_fd, "", to), st);
 }
 
 /* --- content --- */
@@ -251,9 +251,8 @@ static int copy_file(struct nxc_copy *c, int from_dir, int to_dir, const char *n
                 return r;
         if (c->copied)
                 c->copied(c->arg, (uint64_t)st->st_size);
-        snprintf(from_path, sizeof(from_path), "/proc/self/fd/%d/%s", from_dir, name);
-        snprintf(to_path, sizeof(to_path), "/proc/self/fd/%d/%s", to_dir, name);
-        return set_attributes(c, from, to, from_path, to_path, st);
+        return set_attributes(
+                c, from, to, proc_path(from_dir, name, from_path), proc_path(to_dir, name, to_path), st);
 }
 
 static int make_other(int from_dir, int to_dir, const char *name, const struct stat *st)
@@ -285,9 +284,7 @@ static int copy_other(struct nxc_copy *c, int from_dir, int to_dir, const char *
         if (fchownat(to_dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
                 (!S_ISLNK(st->st_mode) && fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0))
                 return -errno;
-        snprintf(from_path, sizeof(from_path), "/proc/self/fd/%d/%s", from_dir, name);
-        snprintf(to_path, sizeof(to_path), "/proc/self/fd/%d/%s", to_dir, name);
-        r = copy_xattrs(c, from_path, to_path);
+        r = copy_xattrs(c, proc_path(from_dir, name, from_path), proc_path(to_dir, name, to_path));
         if (r < 0)
                 return r;
         return utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;

@@ -18,7 +18,7 @@ struct nxc_copy {
         void *arg;
         bool no_clone; /* found out on the way: these file systems have no reflinks between them */
         int image_fd;  /* 0, or the regular file that from's file system is mounted from: where its content
-                        * lies  in whole blocks, as FIEMAP tells, it is cloned from there */
+                        * lies in whole blocks, as FIEMAP tells, it is cloned from there */
 };
 
 /* from and to are directories; to exists and gets from's own attributes too. Never leaves from's file
@@ -33,5 +33,5 @@ bool nxc_copy_can_clone(int file_fd, int dir_fd);
  * behind. */
 /* Anything but a directory, under the same name. */
 int nxc_copy_entry(struct nxc_copy *c, int from_dir, int to_dir, const char *name, const struct stat *st);
-/* Owner, mode, xattrs and times of a directory or file; the times last, so after its entries. */
+/* Owner, mode, xattrs and times of a directory; the times last, so after its entries. */
 int nxc_copy_attributes(struct nxc_copy *c, int from_fd, int to_fd, const struct stat *st);

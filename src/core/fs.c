@@ -325,3 +325,11 @@ int nxc_root_mkdir_p(int root_fd, const char *path, mode_t mode, bool *ret_made)
                 *ret_made = made;
         return TAKE_FD(fd);
 }
+
+bool nxc_has_name_at(int dirfd, const char *name, int fd)
+{
+        struct stat held, named;
+
+        return fstat(fd, &held) == 0 && fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+               held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}

@@ -15,6 +15,9 @@
 #define NXC_SHOWN_MAX 512
 const char *nxc_show_at(int dirfd, const char *name, char ret[NXC_SHOWN_MAX]);
 
+/* Whether a name still means the file that fd is of; never through a link. */
+bool nxc_has_name_at(int dirfd, const char *name, int fd);
+
 /* Reads a whole regular file of at most limit bytes (more: -EFBIG). NUL terminated, malloc'ed. */
 int nxc_read_file_at(
         int dirfd, const char *path, size_t limit, char **ret, size_t *ret_len, struct nxc_error *err);

@@ -38,14 +38,6 @@ int nxc_lock_at(int dirfd, const char *name, enum nxc_lock_mode mode, int timeou
         return 0;
 }
 
-static bool has_name(int dirfd, const char *name, int fd)
-{
-        struct stat held, named;
-
-        return fstat(fd, &held) == 0 && fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-               held.st_ino == named.st_ino && held.st_dev == named.st_dev;
-}
-
 int nxc_lock_passing_at(int dirfd, const char *name, int timeout_ms, int *ret_fd, struct nxc_error *err)
 {
         for (;;) {
@@ -54,7 +46,7 @@ int nxc_lock_passing_at(int dirfd, const char *name, int timeout_ms, int *ret_fd
 
                 if (r < 0)
                         return r;
-                if (has_name(dirfd, name, fd)) {
+                if (nxc_has_name_at(dirfd, name, fd)) {
                         *ret_fd = TAKE_FD(fd);
                         return 0;
                 }
@@ -81,7 +73,7 @@ void nxc_lock_sweep(int dirfd, const char *prefix)
                 if (!nxc_starts_with(de->d_name, prefix))
                         continue;
                 fd = openat(dirfd, de->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-                if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && has_name(dirfd, de->d_name, fd))
+                if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && nxc_has_name_at(dirfd, de->d_name, fd))
                         unlinkat(dirfd, de->d_name, 0);
         }
 }

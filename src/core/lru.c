@@ -34,12 +34,17 @@ struct nxc_lru *nxc_lru_new(size_t limit, void (*release)(void *value))
         return c;
 }
 
-static void drop(struct nxc_lru *c, struct entry *e)
+static void let_go(struct nxc_lru *c, struct entry *e)
 {
-        HASH_DEL(c->entries, e);
         c->used -= e->size;
         c->release(e->value);
         free(e);
+}
+
+static void drop(struct nxc_lru *c, struct entry *e)
+{
+        HASH_DEL(c->entries, e);
+        let_go(c, e);
 }
 
 void nxc_lru_free(struct nxc_lru *c)
@@ -76,9 +81,7 @@ void *nxc_lru_get(struct nxc_lru *c, const char *key)
         HASH_DEL(c->entries, e);
         if (append(c, e))
                 return e->value;
-        c->used -= e->size;
-        c->release(e->value);
-        free(e);
+        let_go(c, e);
         return NULL;
 }
 

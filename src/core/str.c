@@ -251,3 +251,18 @@ bool nxc_has_control(const char *s)
                         return true;
         return false;
 }
+
+int nxc_grow(void *v, size_t n, size_t *cap, size_t size)
+{
+        void **p = v, *more;
+        size_t new_cap = *cap ? 2 * *cap : 64;
+
+        if (n < *cap)
+                return 0;
+        more = reallocarray(*p, new_cap, size);
+        if (!more)
+                return -ENOMEM;
+        *p = more;
+        *cap = new_cap;
+        return 0;
+}

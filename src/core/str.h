@@ -53,3 +53,7 @@ int nxc_parse_size(const char *s, uint64_t *ret_bytes);
 int nxc_parse_duration(const char *s, uint64_t *ret_ms);
 /* True when the text holds a control character (below 0x20, or 0x7f). */
 bool nxc_has_control(const char *s);
+
+/* Room for one more behind n entries of size bytes: *v, a pointer to them, is realloc'ed to twice as many when it
+ * is full. 0 or -ENOMEM. */
+int nxc_grow(void *v, size_t n, size_t *cap, size_t size);

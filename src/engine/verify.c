@@ -146,7 +146,7 @@ static int check_layers(void *arg, const struct nxc_image *image, struct nxc_err
                 else
                         nxc_report(v->ctx, NXC_PROGRESS_DONE, "layer", desc, desc->size);
         }
-        if (r == 0 && image->config.n_diff_ids > 0)
+        if (r == 0)
                 r = nxc_layerfs_verify_index(
                         v->ctx->layers, image->config.diff_ids, image->config.n_diff_ids, v->repair, err);
         return r;

@@ -299,13 +299,10 @@ static int read_row(sqlite3_stmt *st, struct nxc_image_summary *im)
 {
         const char *name = text(st, 0), *index = text(st, 2), *created = text(st, 4), *layers = text(st, 7);
 
-        if (!text(st, 1) || !text(st, 3) || !text(st, 5) || !layers ||
-                strlen(text(st, 1)) >= NXC_DIGEST_MAX || strlen(text(st, 3)) >= NXC_DIGEST_MAX ||
-                (index && strlen(index) >= NXC_DIGEST_MAX))
+        if (!text(st, 5) || !layers || nxc_digest_parse(text(st, 1), &im->digest, NULL) < 0 ||
+                nxc_digest_parse(text(st, 3), &im->id, NULL) < 0 ||
+                (index && nxc_digest_parse(index, &im->index_digest, NULL) < 0))
                 return -EIO;
-        strcpy(im->digest.text, text(st, 1));
-        strcpy(im->id.text, text(st, 3));
-        strcpy(im->index_digest.text, index ? index : "");
         snprintf(im->platform, sizeof(im->platform), "%s", text(st, 5));
         im->size_bytes = (uint64_t)sqlite3_column_int64(st, 6);
         if ((name && !(im->name = strdup(name))) || (created && !(im->created = strdup(created))))
@@ -323,16 +320,9 @@ static int read_rows(struct catalog *c, struct nxc_image_summary **ret, size_t *
         int r = st ? 0 : -EIO, code = SQLITE_DONE;
 
         while (r == 0 && (code = sqlite3_step(st)) == SQLITE_ROW) {
-                if (n == cap) {
-                        struct nxc_image_summary *more = reallocarray(v, cap ? 2 * cap : 64, sizeof(*v));
-
-                        if (!more) {
-                                r = -ENOMEM;
-                                break;
-                        }
-                        v = more;
-                        cap = cap ? 2 * cap : 64;
-                }
+                r = nxc_grow(&v, n, &cap, sizeof(*v));
+                if (r < 0)
+                        break;
                 v[n] = (struct nxc_image_summary){ 0 };
                 r = read_row(st, &v[n++]);
         }

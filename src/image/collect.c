@@ -191,11 +191,6 @@ static int visit_staging(
         return fn(arg, name, fd, flock(fd, LOCK_EX | LOCK_NB) == 0, err);
 }
 
-int nxc_image_sweep_staging(struct nxc_image_store *s, struct nxc_error *err)
-{
-        return nxc_image_each_staging(s, sweep_one, s, err);
-}
-
 int nxc_image_each_staging(struct nxc_image_store *s, nxc_staging_fn fn, void *arg, struct nxc_error *err)
 {
         _cleanup_closedir_ DIR *dir = NULL;
@@ -227,7 +222,7 @@ int nxc_image_collect(struct nxc_image_store *s, uint64_t *ret_bytes, struct nxc
                 return 0;
         r = nxc_layout_lock(s, &lock, err);
         if (r == 0)
-                r = nxc_image_sweep_staging(s, err);
+                r = nxc_image_each_staging(s, sweep_one, s, err); /* of processes that are gone */
         if (r == 0)
                 r = nxc_layout_load(s, &l, err);
         if (r == 0) {

@@ -72,12 +72,11 @@ int nxc_layout_find(struct nxc_image_store *s, const struct nxc_layout *l, const
 /* Reads the image that an entry leads to: through indexes, the host's platform. */
 int nxc_image_load(struct nxc_image_store *s, const struct nxc_layout_entry *e, struct nxc_image **ret,
         struct nxc_error *err);
-/* Reads a JSON blob of at most limit bytes; once in this process, as long as it is remembered. The document is not to be changed. */
+/* Reads a JSON blob of at most limit bytes; once in this process, as long as it is remembered. The
+ * document is not to be changed. */
 int nxc_image_read_document(struct nxc_image_store *s, const struct nxc_digest *digest, uint64_t size,
         size_t limit, json_t **ret, struct nxc_error *err);
 
-/* Takes away the staging areas of processes that are gone. */
-int nxc_image_sweep_staging(struct nxc_image_store *s, struct nxc_error *err);
 /* Calls fn for every staging area: its directory, and whether its owner is gone; then it is locked until fn
  * returns. */
 typedef int (*nxc_staging_fn)(void *arg, const char *name, int fd, bool is_dead, struct nxc_error *err);

@@ -18,15 +18,14 @@
 #include <sys/xattr.h>
 
 #define HASH_NONFATAL_OOM 1
-#undef uthash_nonfatal_oom
 #define uthash_nonfatal_oom(elt) ((elt)->lost = true)
 #include <uthash.h>
 
 struct first_name {
         ino_t ino;
-        char *path;
         bool lost; /* uthash could not enter it */
         UT_hash_handle hh;
+        char path[];
 };
 
 struct apply {
@@ -41,15 +40,7 @@ struct apply {
 
 static int shift(void *arg, uid_t *uid, gid_t *gid)
 {
-        const struct nxc_idmap *ids = ((const struct apply *)arg)->opts->ids;
-        uint32_t u, g;
-
-        if (nxc_idmap_shift(ids->uids, ids->n_uids, *uid, &u) < 0 ||
-                nxc_idmap_shift(ids->gids, ids->n_gids, *gid, &g) < 0)
-                return -EOVERFLOW;
-        *uid = u;
-        *gid = g;
-        return 0;
+        return nxc_idmap_owner(((const struct apply *)arg)->opts->ids, uid, gid);
 }
 
 static void copied(void *arg, uint64_t bytes)
@@ -75,32 +66,32 @@ static int fail(struct apply *a, int errnum, const char *what, const char *name,
 
 /* --- hard links --- */
 
+static int remember_name(struct apply *a, const char *name, ino_t ino)
+{
+        size_t size = a->path.len + 1 + strlen(name) + 1;
+        struct first_name *l = calloc(1, sizeof(*l) + size);
+
+        if (!l)
+                return -ENOMEM;
+        l->ino = ino;
+        snprintf(l->path, size, "%s%s%s", a->path.len ? a->path.data : "", a->path.len ? "/" : "", name);
+        HASH_ADD(hh, a->links, ino, sizeof(l->ino), l);
+        if (!l->lost)
+                return 0;
+        free(l);
+        return -ENOMEM;
+}
+
 /* 1: linked to its first name. 0: this is it, and remembered. */
 static int link_again(struct apply *a, int to_dir, const char *name, const struct stat *st)
 {
         _cleanup_close_ int dir = -EBADF;
         struct first_name *found;
         const char *base;
-        char *path;
 
         HASH_FIND(hh, a->links, &st->st_ino, sizeof(st->st_ino), found);
-        if (!found) {
-                found = calloc(1, sizeof(*found));
-                path = nxc_strf("%s%s%s", a->path.len ? a->path.data : "", a->path.len ? "/" : "", name);
-                if (!found || !path) {
-                        free(found);
-                        free(path);
-                        return -ENOMEM;
-                }
-                found->ino = st->st_ino;
-                found->path = path;
-                HASH_ADD(hh, a->links, ino, sizeof(found->ino), found);
-                if (!found->lost)
-                        return 0;
-                free(found->path);
-                free(found);
-                return -ENOMEM;
-        }
+        if (!found)
+                return remember_name(a, name, st->st_ino);
         base = strrchr(found->path, '/');
         if (base) {
                 _cleanup_free_ char *parent = strndup(found->path, (size_t)(base - found->path));
@@ -122,7 +113,6 @@ static void free_links(struct apply *a)
 
         HASH_ITER (hh, a->links, l, next) {
                 HASH_DEL(a->links, l);
-                free(l->path);
                 free(l);
         }
 }
@@ -255,7 +245,7 @@ int nxc_layer_apply(int layer_fd, int to_fd, const struct nxc_flatten_opts *opts
                 .opts = opts,
                 .to_fd = to_fd,
                 .copy.image_fd = opts->image_fd,
-                .opaque = nxc_overlay_uses_userxattr() ? "user.overlay.opaque" : "trusted.overlay.opaque",
+                .opaque = nxc_overlay_opaque_xattr(),
                 .err = err,
         };
         struct stat st;

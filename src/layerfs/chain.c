@@ -15,11 +15,6 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-static const char *opaque_xattr(void)
-{
-        return nxc_overlay_uses_userxattr() ? "user.overlay.opaque" : "trusted.overlay.opaque";
-}
-
 static int describe_image(struct nxc_held_layer *l, const struct nxc_digest *diff_id, struct nxc_error *err)
 {
         struct nxc_layer_record record;
@@ -47,7 +42,7 @@ static int describe_directory(struct nxc_layerfs *lfs, struct nxc_held_layer *l,
         l->mode = st.st_mode;
         l->uid = st.st_uid;
         l->gid = st.st_gid;
-        if (fgetxattr(l->fd, opaque_xattr(), &y, 1) == 1 && y == 'y')
+        if (fgetxattr(l->fd, nxc_overlay_opaque_xattr(), &y, 1) == 1 && y == 'y')
                 l->flags |= NXC_LAYER_HAS_OPAQUE_ROOT;
         if (nxc_layer_has_mark(lfs, diff_id, NXC_LAYER_IMPLICIT_ROOT))
                 l->flags |= NXC_LAYER_HAS_IMPLICIT_ROOT;
@@ -202,18 +197,21 @@ void nxc_layer_chain_release(struct nxc_layer_chain *chain)
         free(chain);
 }
 
-static int shift_owner(const struct nxc_idmap *ids, uid_t *uid, gid_t *gid)
+static int give_root_owner(const struct nxc_layer_chain *chain, const struct nxc_idmap *ids, int fd,
+        const char *what, struct nxc_error *err)
 {
-        uint32_t u = *uid, g = *gid;
-        int r = ids ? nxc_idmap_shift(ids->uids, ids->n_uids, *uid, &u) : 0;
+        uid_t uid = chain->root->uid;
+        gid_t gid = chain->root->gid;
+        int r = nxc_idmap_owner(ids, &uid, &gid);
 
-        if (r == 0 && ids)
-                r = nxc_idmap_shift(ids->gids, ids->n_gids, *gid, &g);
-        if (r == 0) {
-                *uid = u;
-                *gid = g;
-        }
-        return r;
+        if (r < 0)
+                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, -r,
+                        "'/' of the image is owned by %u:%u, which the user namespace does not map", uid,
+                        gid);
+        if (fchown(fd, uid, gid) < 0 || fchmod(fd, chain->root->mode & 07777) < 0)
+                return nxc_fail_kind(
+                        err, NXC_ERR_INVALID_ROOTFS, errno, "give %s the owner and mode of '/'", what);
+        return 0;
 }
 
 /* An upper directory that was never part of an overlay gets the owner and mode of "/": it is what shows.
@@ -222,21 +220,9 @@ static int shift_owner(const struct nxc_idmap *ids, uid_t *uid, gid_t *gid)
 static int prepare_upper(
         const struct nxc_layer_chain *chain, int upper_fd, int work_fd, struct nxc_error *err)
 {
-        uid_t uid = chain->root->uid;
-        gid_t gid = chain->root->gid;
-        int r;
-
         if (faccessat(work_fd, "work", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 return 0;
-        r = shift_owner(chain->ids, &uid, &gid);
-        if (r < 0)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, -r,
-                        "'/' of the image is owned by %u:%u, which the user namespace does not map", uid,
-                        gid);
-        if (fchown(upper_fd, uid, gid) < 0 || fchmod(upper_fd, chain->root->mode & 07777) < 0)
-                return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, errno,
-                        "give the upper directory the owner and mode of '/'");
-        return 0;
+        return give_root_owner(chain, chain->ids, upper_fd, "the upper directory", err);
 }
 
 /* An empty directory with the owner and mode of "/", to lie above or below layers. */
@@ -445,8 +431,6 @@ int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_
         const struct nxc_flatten_opts *opts, struct nxc_error *err)
 {
         const struct nxc_held_layer *top = &chain->layers[chain->n - 1];
-        uid_t uid = chain->root->uid;
-        gid_t gid = chain->root->gid;
         int r = top->image && nxc_copy_can_clone(top->fd, to_fd) ? clone_layers(chain, to_fd, opts, err)
                                                                  : copy_layers(chain, to_fd, opts, err);
 
@@ -454,8 +438,5 @@ int nxc_layer_chain_flatten(struct nxc_layer_chain *chain, int upper_fd, int to_
                 return nxc_error_wrap(err, "copy the layers of the image");
         if (upper_fd >= 0)
                 return nxc_layer_apply(upper_fd, to_fd, opts, err);
-        if (shift_owner(opts->ids, &uid, &gid) < 0 || fchown(to_fd, uid, gid) < 0 ||
-                fchmod(to_fd, chain->root->mode & 07777) < 0)
-                return nxc_fail(err, errno, "give the copied root the owner and mode of '/'");
-        return 0;
+        return give_root_owner(chain, opts->ids, to_fd, "the copied root", err);
 }

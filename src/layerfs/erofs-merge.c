@@ -19,6 +19,7 @@
 #include "layerfs/erofs-tree-internal.h"
 
 #include "core/cleanup.h"
+#include "core/str.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -89,15 +90,8 @@ static int set_attributes(struct merge *m, uint32_t dir, const struct nxc_erofs_
 
 static int enqueue(struct merge *m, uint64_t nid, uint32_t dir)
 {
-        if (m->n_queue == m->cap_queue) {
-                size_t cap = m->cap_queue ? 2 * m->cap_queue : 256;
-                struct pending *v = reallocarray(m->queue, cap, sizeof(*v));
-
-                if (!v)
-                        return nxc_oom(m->err);
-                m->queue = v;
-                m->cap_queue = cap;
-        }
+        if (nxc_grow(&m->queue, m->n_queue, &m->cap_queue, sizeof(*m->queue)) < 0)
+                return nxc_oom(m->err);
         m->queue[m->n_queue++] = (struct pending){ nid, dir };
         return 0;
 }

@@ -21,20 +21,9 @@
 
 /* --- names --- */
 
-/* Room for one more; *v is realloc'ed. */
 static int grow(struct nxc_erofs_tree *t, void *v, size_t n, size_t *cap, size_t size)
 {
-        void **p = v, *more;
-        size_t new_cap = *cap ? 2 * *cap : 64;
-
-        if (n < *cap)
-                return 0;
-        more = reallocarray(*p, new_cap, size);
-        if (!more)
-                return nxc_oom(t->err);
-        *p = more;
-        *cap = new_cap;
-        return 0;
+        return nxc_grow(v, n, cap, size) < 0 ? nxc_oom(t->err) : 0;
 }
 
 static int grow32(struct nxc_erofs_tree *t, void *v, uint32_t n, uint32_t *cap, size_t size)

@@ -3,6 +3,7 @@
 
 #include "core/arena.h"
 #include "core/cleanup.h"
+#include "core/str.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -58,21 +59,6 @@ void nxc_graph_free(struct nxc_graph *g)
         free(g);
 }
 
-/* Room for one more; *v is realloc'ed. */
-static int grow(void *v, size_t n, size_t *cap, size_t size)
-{
-        void **p = v, *more;
-
-        if (n < *cap)
-                return 0;
-        more = reallocarray(*p, *cap ? 2 * *cap : 64, size);
-        if (!more)
-                return -ENOMEM;
-        *p = more;
-        *cap = *cap ? 2 * *cap : 64;
-        return 0;
-}
-
 static const struct name *find_name(const struct name *names, const char *text)
 {
         const struct name *n;
@@ -99,7 +85,7 @@ struct nxc_graph_layer *nxc_graph_layer_of(struct nxc_graph *g, const char *diff
 
         if (there)
                 return &g->layers[there->number];
-        if (!add || grow(&g->layers, g->n_layers, &g->cap_layers, sizeof(*g->layers)) < 0)
+        if (!add || nxc_grow(&g->layers, g->n_layers, &g->cap_layers, sizeof(*g->layers)) < 0)
                 return NULL;
         text = add_name(g, &g->layer_names, diff_id, g->n_layers);
         if (!text)
@@ -119,7 +105,7 @@ static int take_step(struct nxc_graph *g, uint32_t below, uint32_t layer, uint32
                 return 0;
         }
         n = nxc_arena_take(&g->arena, sizeof(*n));
-        if (!n || grow(&g->steps, g->n_steps, &g->cap_steps, sizeof(*g->steps)) < 0)
+        if (!n || nxc_grow(&g->steps, g->n_steps, &g->cap_steps, sizeof(*g->steps)) < 0)
                 return -ENOMEM;
         n->key = key;
         n->number = (uint32_t)g->n_steps;
@@ -164,7 +150,7 @@ int nxc_graph_add_image(
         if (there)
                 return 0;
         layers = nxc_arena_take(&g->arena, n * sizeof(*layers));
-        if (!layers || grow(&g->images, g->n_images, &g->cap_images, sizeof(*g->images)) < 0 ||
+        if (!layers || nxc_grow(&g->images, g->n_images, &g->cap_images, sizeof(*g->images)) < 0 ||
                 add_layers(g, diff_ids, n, layers, &top) < 0)
                 return -ENOMEM;
         text = add_name(g, &g->image_names, digest, g->n_images);
@@ -213,7 +199,7 @@ void nxc_graph_sizes(const struct nxc_graph *g, uint32_t image, uint64_t *ret_ow
                 const struct nxc_graph_layer *l = &g->layers[im->layers[i]];
                 bool again = false;
 
-                for (size_t k = 0; k < i && !again; k++) /* few: an image has a hundred layers at most */
+                for (size_t k = 0; k < i && !again; k++) /* few: an image has some hundred layers at most */
                         again = im->layers[k] == im->layers[i];
                 if (!again)
                         *(l->n_images > 1 ? ret_shared : ret_own) += l->bytes;

@@ -114,8 +114,11 @@ int nxc_layerfs_index(
         char staged[NXC_STAGING_NAME_MAX];
         _cleanup_close_ int stage_fd = -EBADF;
         struct nxc_layer_chain *chain;
-        int r = nxc_layerfs_hold(lfs, diff_ids, n, &chain, err);
+        int r;
 
+        if (n < 2)
+                return 0; /* nothing lies on anything */
+        r = nxc_layerfs_hold(lfs, diff_ids, n, &chain, err);
         if (r < 0)
                 return r;
         if (chain->index_fd < 0 && chain->n - chain->bottom > 1) {

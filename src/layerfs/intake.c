@@ -173,6 +173,14 @@ static int make_directory(struct nxc_staged_layer *s, struct intake *in,
 
 /* --- as an EROFS image --- */
 
+/* As a record has it. */
+static void pack_blob(const struct nxc_digest *blob, uint8_t ret[32])
+{
+        memset(ret, 0, 32);
+        if (blob && nxc_starts_with(blob->text, "sha256:"))
+                nxc_digest_bytes(blob, ret, 32);
+}
+
 static void fill_record(struct nxc_layer_record *record, const struct nxc_staged_layer *s,
         const struct intake *in, const struct nxc_erofs_image *image)
 {
@@ -188,7 +196,7 @@ static void fill_record(struct nxc_layer_record *record, const struct nxc_staged
                 .root_uid = htole32(image->root_uid),
                 .root_gid = htole32(image->root_gid),
         };
-        nxc_layer_pack_blob(in->blob, record->blob);
+        pack_blob(in->blob, record->blob);
 }
 
 static int create_image(struct nxc_staged_layer *s, int *ret, struct nxc_error *err)
@@ -460,13 +468,6 @@ int nxc_staged_layer_commit(struct nxc_staged_layer *staged, struct nxc_error *e
 
 /* --- what was made of what --- */
 
-void nxc_layer_pack_blob(const struct nxc_digest *blob, uint8_t ret[32])
-{
-        memset(ret, 0, 32);
-        if (blob && nxc_starts_with(blob->text, "sha256:"))
-                nxc_digest_bytes(blob, ret, 32);
-}
-
 static bool directory_is_made_of(
         struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, const struct nxc_digest *blob)
 {
@@ -493,7 +494,7 @@ bool nxc_layerfs_is_made_of(struct nxc_layerfs *lfs, const struct nxc_digest *di
         r = nxc_layer_image_open(lfs, diff_id, &fd, NULL);
         if (r == -ENOENT)
                 return directory_is_made_of(lfs, diff_id, blob);
-        nxc_layer_pack_blob(blob, packed);
+        pack_blob(blob, packed);
         return r == 0 && nxc_layer_record_read(fd, diff_id, &record, NULL) == 0 &&
                memcmp(packed, unknown, sizeof(packed)) != 0 &&
                memcmp(record.blob, packed, sizeof(packed)) == 0;

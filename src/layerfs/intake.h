@@ -65,8 +65,8 @@ void nxc_layerfs_end_turn(struct nxc_layerfs *lfs, struct nxc_layer_turn *turn);
 /* Only decompresses and hashes: for verify. */
 int nxc_layer_diff_id(int blob_fd, enum nxc_compression compression, const struct nxc_intake_limits *limits,
         struct nxc_digest *ret, struct nxc_error *err);
-/* Rechecks a layer that is there against what its intake recorded (the tree digest). InvalidImage when it
- * differs. */
+/* Rechecks a layer that is there against what its intake recorded (an image's checksums, a directory's
+ * tree digest). InvalidImage when it differs. */
 int nxc_layerfs_verify(struct nxc_layerfs *lfs, const struct nxc_digest *diff_id, struct nxc_error *err);
 /* The same for the index of a chain, where there is one; with repair it is made again, also where there was
  * none. */

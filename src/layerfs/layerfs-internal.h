@@ -9,6 +9,9 @@
  *       meta.json                    see intake.c
  *       implicit-root                (empty file) the layer says nothing about "/" itself: its mode is made up
  *       whiteouts                    (empty file) there are whiteouts: never shown without an overlay
+ *     index-<hash>.erofs             what a chain of images makes together; may be made again (erofs-merge.c)
+ *     .shared-<uuid>                 a link to a container's mount of an image (lower.c)
+ *     .turn-sha256-<hex>             the lock of a layer that is being made
  *     .root-<mode>-<uid>-<gid>/      empty; stands for "/" where the top layer says nothing about it
  *     .staging-<pid>-<n>/            being made or removed; its maker holds an exclusive flock on it
  *
@@ -108,9 +111,6 @@ bool nxc_layer_chain_mount_lower(struct nxc_layer_chain *chain);
 #define NXC_SHARED_PREFIX ".shared-" /* and a uuid: a link to where it is mounted */
 #define NXC_LOWER_ATTRS \
         (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC) /* of it where the host sees it */
-
-/* As a record has it. */
-void nxc_layer_pack_blob(const struct nxc_digest *blob, uint8_t ret[32]);
 
 /* Locks of layers that are being made (core/lock.h). */
 #define NXC_TURN_PREFIX ".turn-"

@@ -18,8 +18,7 @@
 #include <sys/xattr.h>
 
 #define STAGING_PREFIX ".staging-"
-#define STAGING_TRIES \
-        100 /* names taken by a killed process of the same pid, or swept while we made them \ */
+#define STAGING_TRIES 100 /* names taken by a killed process of the same pid, or swept meanwhile */
 
 int nxc_layerfs_open(int store_fd, bool create, struct nxc_layerfs **ret, struct nxc_error *err)
 {
@@ -146,13 +145,9 @@ int nxc_layer_record_read(
 
 int nxc_layerfs_lock_named(int dir_fd, const char *name, int fd, int op)
 {
-        struct stat held, named;
-
         if (flock(fd, op | LOCK_NB) < 0)
                 return -errno;
-        if (fstat(fd, &held) < 0 || fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
-                return -errno;
-        return held.st_ino == named.st_ino && held.st_dev == named.st_dev ? 0 : -ENOENT;
+        return nxc_has_name_at(dir_fd, name, fd) ? 0 : -ENOENT;
 }
 
 int nxc_layerfs_stage(struct nxc_layerfs *lfs, char *name, int *ret_fd, struct nxc_error *err)
@@ -194,7 +189,7 @@ static void sweep_link(struct nxc_layerfs *lfs, const char *name)
 /* Leaves *ret NULL where there are no layers. */
 static int open_listing(struct nxc_layerfs *lfs, DIR **ret, struct nxc_error *err)
 {
-        int fd;
+        int fd, r;
 
         if (lfs->fd < 0)
                 return 0;
@@ -202,9 +197,9 @@ static int open_listing(struct nxc_layerfs *lfs, DIR **ret, struct nxc_error *er
         *ret = fd < 0 ? NULL : fdopendir(fd);
         if (*ret)
                 return 0;
-        nxc_fail(err, errno, "list the store's directory 'layers'");
+        r = nxc_fail(err, errno, "list the store's directory 'layers'");
         nxc_closep(&fd);
-        return err ? -err->errnum : -EIO;
+        return r;
 }
 
 int nxc_layerfs_sweep(struct nxc_layerfs *lfs, struct nxc_error *err)

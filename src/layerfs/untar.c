@@ -680,7 +680,7 @@ int nxc_untar(int root_fd, const struct nxc_tar_source *source, const struct nxc
                 .uid = geteuid(),
                 .gid = getegid(),
                 .umask = read_umask(),
-                .opaque = nxc_overlay_uses_userxattr() ? "user.overlay.opaque" : "trusted.overlay.opaque",
+                .opaque = nxc_overlay_opaque_xattr(),
                 .parent_fd = -EBADF,
         };
         r = nxc_tar_read(source, limits, &sink, u, &result, u->err);

@@ -179,10 +179,10 @@ static int make_volumes(struct nxc_flow *f, struct nxc_error *err)
 /* To the root of the user namespace. */
 static int give_etc(const struct nxc_flow *f, int etc_fd, struct nxc_error *err)
 {
-        uint32_t uid, gid;
+        uid_t uid = 0;
+        gid_t gid = 0;
 
-        if (nxc_idmap_shift(f->ids->uids, f->ids->n_uids, 0, &uid) < 0 ||
-                nxc_idmap_shift(f->ids->gids, f->ids->n_gids, 0, &gid) < 0)
+        if (nxc_idmap_owner(f->ids, &uid, &gid) < 0)
                 return 0; /* it has none */
         for (size_t i = 0; i < f->composed.etc_files.n; i++)
                 if (fchownat(etc_fd, f->composed.etc_files.v[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0)

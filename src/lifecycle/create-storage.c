@@ -388,15 +388,12 @@ static int check_way(const struct nxc_flow *f, const struct traveller *t, struct
 
 static int let_in(const struct nxc_flow *f, struct nxc_error *err)
 {
-        struct traveller t;
-        uint32_t uid, gid;
+        struct traveller t = { 0 };
         int r;
 
-        if (nxc_idmap_shift(f->ids->uids, f->ids->n_uids, 0, &uid) < 0 ||
-                nxc_idmap_shift(f->ids->gids, f->ids->n_gids, 0, &gid) < 0)
+        if (nxc_idmap_owner(f->ids, &t.uid, &t.gid) < 0)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
                         "an image's root in a user namespace that maps no root (containerID 0)");
-        t = (struct traveller){ uid, gid };
         r = check_way(f, &t, err);
         return r < 0 ? r : open_store(f, &t, err);
 }

@@ -138,8 +138,6 @@ int nxc_host_images(struct nxc_host *h, bool create, struct nxc_image_store **re
         return 0;
 }
 
-/* Directories, unless asked otherwise: containers share the page cache of a directory, and mounting many
- * layers costs less. */
 static enum nxc_layer_format layer_format(const struct nxc_config *c)
 {
         if (nxc_streq(c->layer_format, "erofs"))

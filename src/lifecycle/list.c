@@ -92,25 +92,6 @@ int nxc_container_storage(struct nxc_host *h, const char *id, json_t **ret, stru
         return r < 0 ? r : storage_of(h, s.record, ret, err);
 }
 
-int nxc_resize(struct nxc_host *h, const char *id, uint64_t size_bytes, struct nxc_error *err)
-{
-        _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;
-        const struct nxc_storage_ops *storage;
-        struct nxc_storage_env env = nxc_host_storage_env(h);
-        int r = nxc_subject_lock(h, id, &s, err);
-
-        if (r == 0 && !s.record->storage)
-                r = nxc_fail_kind(err, NXC_ERR_INVALID_STATE, 0,
-                        "the root of container '%s' is its bundle's, its size is not ours to change", id);
-        if (r == 0)
-                r = nxc_storage_find(s.record->storage, &storage, err);
-        return r < 0 ? r
-                     : nxc_storage_resize(storage,
-                               &(struct nxc_storage_container){
-                                       &env, s.record->id, s.record->container_dir },
-                               size_bytes, err);
-}
-
 int nxc_inspect_container(struct nxc_host *h, const char *id, json_t **ret, struct nxc_error *err)
 {
         _cleanup_subject_ struct nxc_subject s = NXC_SUBJECT_INIT;

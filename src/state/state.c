@@ -184,14 +184,6 @@ int nxc_state_list(int root_fd, struct nxc_strv *ret_ids, struct nxc_error *err)
         return 0;
 }
 
-static bool is_same(int root_fd, const char *id, int fd)
-{
-        struct stat there, ours;
-
-        return fstatat(root_fd, id, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &ours) == 0 &&
-               there.st_ino == ours.st_ino && there.st_dev == ours.st_dev;
-}
-
 /* Whoever waited may hold the lock of a container that was deleted meanwhile: then the one that has its id
  * now counts. */
 int nxc_state_lock(int root_fd, const char *id, int timeout_ms, int *ret_lock_fd, struct nxc_error *err)
@@ -219,7 +211,7 @@ int nxc_state_lock(int root_fd, const char *id, int timeout_ms, int *ret_lock_fd
                                 *err = why;
                         return r;
                 }
-                if (r == 0 && is_same(root_fd, id, fd)) {
+                if (r == 0 && nxc_has_name_at(root_fd, id, fd)) {
                         *ret_lock_fd = TAKE_FD(lock);
                         return 0;
                 }

@@ -28,6 +28,16 @@ int nxc_storage_relimit(const struct nxc_storage_container *c, const char *const
 
 /* A directory of the container's, which must not exist; *ret_fd may be NULL. */
 int nxc_storage_make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd, struct nxc_error *err);
+/* One that exists; never through a link. */
+int nxc_storage_open_dir(int dir_fd, const char *name, int *ret_fd, struct nxc_error *err);
+
+/* The image's layers, and `upper` above them unless it is negative, copied into a directory with the owners that
+ * ids gives (or NULL); the request's progress is told. */
+int nxc_storage_copy(const struct nxc_storage_request *q, int upper, const struct nxc_idmap *ids, int root,
+        struct nxc_error *err);
+
+/* probe: whether the kernel has a file system; RuntimeNotAvailable naming it, with the hint, if not. */
+int nxc_storage_need_kernel(const char *file_system, const char *hint, struct nxc_error *err);
 
 /* attach, of a mount at <dir>/rootfs (mount_fd negative: it is a directory already). source may be NULL. */
 int nxc_storage_attach_dir(const struct nxc_storage_container *c, int mount_fd, const char *source,

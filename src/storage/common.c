@@ -4,6 +4,7 @@
 #include "core/cleanup.h"
 #include "core/fs.h"
 #include "core/path.h"
+#include "core/str.h"
 #include "sys/mount.h"
 
 #include <fcntl.h>
@@ -11,19 +12,61 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-int nxc_storage_make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd, struct nxc_error *err)
-{
-        int fd;
+#define FILESYSTEMS_MAX_BYTES 65536 /* some dozen names */
 
-        if (mkdirat(dir_fd, name, mode) < 0)
-                return nxc_fail(err, errno, "create the container's '%s' directory", name);
-        if (!ret_fd)
-                return 0;
-        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+int nxc_storage_open_dir(int dir_fd, const char *name, int *ret_fd, struct nxc_error *err)
+{
+        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
         if (fd < 0)
                 return nxc_fail(err, errno, "open the container's '%s' directory", name);
         *ret_fd = fd;
         return 0;
+}
+
+int nxc_storage_make_dir(int dir_fd, const char *name, mode_t mode, int *ret_fd, struct nxc_error *err)
+{
+        if (mkdirat(dir_fd, name, mode) < 0)
+                return nxc_fail(err, errno, "create the container's '%s' directory", name);
+        return ret_fd ? nxc_storage_open_dir(dir_fd, name, ret_fd, err) : 0;
+}
+
+struct copying {
+        const struct nxc_storage_progress *progress;
+        uint64_t done, total;
+};
+
+static void copied(void *arg, uint64_t bytes)
+{
+        struct copying *c = arg;
+
+        c->done += bytes;
+        if (c->progress->fn)
+                c->progress->fn(c->progress->arg, c->done, c->total > c->done ? c->total : c->done);
+}
+
+int nxc_storage_copy(const struct nxc_storage_request *q, int upper, const struct nxc_idmap *ids, int root,
+        struct nxc_error *err)
+{
+        struct copying copying = { &q->progress, 0, q->image_bytes };
+        const struct nxc_flatten_opts opts = { .ids = ids, .copied = copied, .arg = &copying };
+
+        return nxc_layer_chain_flatten(q->chain, upper, root, &opts, err);
+}
+
+int nxc_storage_need_kernel(const char *file_system, const char *hint, struct nxc_error *err)
+{
+        _cleanup_free_ char *text = NULL, *line = nxc_strf("\t%s\n", file_system);
+        int r = line ? nxc_read_file_at(
+                               AT_FDCWD, "/proc/filesystems", FILESYSTEMS_MAX_BYTES, &text, NULL, err)
+                     : nxc_oom(err);
+
+        if (r < 0 || strstr(text, line))
+                return r;
+        r = nxc_fail_kind(
+                err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "the kernel has no %s file system", file_system);
+        nxc_error_hint(err, "%s", hint);
+        return r;
 }
 
 int nxc_storage_remove_overlay(int dir_fd, struct nxc_error *err)
@@ -95,15 +138,8 @@ struct count {
 
 static int remember_link(struct count *c, const struct stat *st)
 {
-        if (c->n_links == c->cap) {
-                size_t cap = c->cap ? 2 * c->cap : 256;
-                struct linked *v = reallocarray(c->links, cap, sizeof(*v));
-
-                if (!v)
-                        return -ENOMEM;
-                c->links = v;
-                c->cap = cap;
-        }
+        if (nxc_grow(&c->links, c->n_links, &c->cap, sizeof(*c->links)) < 0)
+                return -ENOMEM;
         c->links[c->n_links++] = (struct linked){ st->st_ino, (uint64_t)st->st_blocks * 512 };
         return 0;
 }

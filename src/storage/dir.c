@@ -16,40 +16,18 @@
 
 static const char *const directories[] = { "rootfs", NULL };
 
-struct copying {
-        const struct nxc_storage_progress *progress;
-        uint64_t done, total;
-};
-
 static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
 {
         return 0; /* nothing but files */
 }
 
-static void copied(void *arg, uint64_t bytes)
-{
-        struct copying *c = arg;
-
-        c->done += bytes;
-        if (c->progress->fn)
-                c->progress->fn(c->progress->arg, c->done, c->total > c->done ? c->total : c->done);
-}
-
-static int open_dir(int dir_fd, const char *name, int *ret, struct nxc_error *err)
-{
-        *ret = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return *ret < 0 ? nxc_fail(err, errno, "open the container's '%s' directory", name) : 0;
-}
-
 /* upper: the overlay's, or negative. */
 static int copy_root(const struct nxc_storage_request *q, int upper, struct nxc_error *err)
 {
-        struct copying copying = { &q->progress, 0, q->image_bytes };
-        struct nxc_flatten_opts opts = { .ids = q->ids, .copied = copied, .arg = &copying };
         _cleanup_close_ int root = -EBADF;
-        int r = open_dir(q->dir_fd, "rootfs", &root, err);
+        int r = nxc_storage_open_dir(q->dir_fd, "rootfs", &root, err);
 
-        return r < 0 ? r : nxc_layer_chain_flatten(q->chain, upper, root, &opts, err);
+        return r < 0 ? r : nxc_storage_copy(q, upper, q->ids, root, err);
 }
 
 /* What an overlay failed for may be what this driver is there for, or not. */
@@ -71,7 +49,7 @@ static int prepare_copy(const struct nxc_storage_request *q, int *ret_mount_fd, 
         if (r == 0)
                 r = copy_root(q, -EBADF, err);
         if (r == 0)
-                r = open_dir(q->dir_fd, "rootfs", &root, err);
+                r = nxc_storage_open_dir(q->dir_fd, "rootfs", &root, err);
         return r < 0 ? r : nxc_mount_clone(root, false, ret_mount_fd, err);
 }
 
@@ -85,16 +63,16 @@ static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struc
                 if (r < 0)
                         return r;
         }
-        if (nxc_feature_enabled("OVERLAY"))
-                r = nxc_storage_compose(q, ret_mount_fd, &why);
-        else
+        if (!nxc_feature_enabled("OVERLAY")) {
                 r = nxc_storage_make_dir(q->dir_fd, "rootfs", 0700, NULL, err);
-        if (r < 0 && !is_for_want_of_overlay(&why)) {
-                if (err && !nxc_error_is_set(err))
-                        *err = why;
-                return r;
+                return r < 0 ? r : prepare_copy(q, ret_mount_fd, err);
         }
-        return r == 0 && nxc_feature_enabled("OVERLAY") ? 0 : prepare_copy(q, ret_mount_fd, err);
+        r = nxc_storage_compose(q, ret_mount_fd, &why);
+        if (r < 0 && is_for_want_of_overlay(&why))
+                return prepare_copy(q, ret_mount_fd, err);
+        if (r < 0 && err)
+                *err = why;
+        return r;
 }
 
 /* A limit does not stop who may exceed limits, which the one who copies may. */
@@ -116,18 +94,15 @@ static int check_size(
 static int make(const struct nxc_storage_container *c, const struct nxc_storage_request *q, int *mount_fd,
         struct nxc_error *err)
 {
-        _cleanup_close_ int upper = openat(
-                q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int r = 0, saved = errno;
+        _cleanup_close_ int upper = -EBADF;
+        int r = q->size_bytes ? nxc_storage_limit(q->dir_fd, directories, q->size_bytes, err) : 0;
 
         nxc_closep(mount_fd);
-        if (upper < 0 && saved == ENOENT) /* it was made by prepare */
-                return q->size_bytes ? nxc_storage_limit(q->dir_fd, directories, q->size_bytes, err) : 0;
-        errno = saved;
-        if (upper < 0)
-                return nxc_fail(err, errno, "open the container's 'upper' directory");
-        if (q->size_bytes)
-                r = nxc_storage_limit(q->dir_fd, directories, q->size_bytes, err);
+        if (r < 0)
+                return r;
+        if (faccessat(q->dir_fd, "upper", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+                return 0; /* it was made by prepare */
+        r = nxc_storage_open_dir(q->dir_fd, "upper", &upper, err);
         if (r == 0)
                 r = copy_root(q, upper, err);
         if (r == 0 && q->size_bytes)

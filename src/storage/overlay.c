@@ -10,21 +10,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILESYSTEMS_MAX_BYTES 65536 /* some dozen names */
-
 /* One project: what is copied up is made in one and moved to the other. */
 static const char *const directories[] = { "upper", "work", NULL };
 
 static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
 {
-        _cleanup_free_ char *text = NULL;
-        int r = nxc_read_file_at(AT_FDCWD, "/proc/filesystems", FILESYSTEMS_MAX_BYTES, &text, NULL, err);
-
-        if (r < 0 || strstr(text, "\toverlay\n"))
-                return r;
-        r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "the kernel has no overlay file system");
-        nxc_error_hint(err, "modprobe overlay, or use --storage dir");
-        return r;
+        return nxc_storage_need_kernel("overlay", "modprobe overlay, or use --storage dir", err);
 }
 
 static int prepare(const struct nxc_storage_request *q, int *ret_mount_fd, struct nxc_error *err)
@@ -59,12 +50,12 @@ static bool is_mapped(const struct nxc_id_range *ranges, size_t n, uint32_t outs
 static int give_away(const struct nxc_idmap *ids, int mount_dir, const char *name, const struct stat *st,
         struct nxc_error *err)
 {
-        uint32_t uid = st->st_uid, gid = st->st_gid;
+        uid_t uid = st->st_uid;
+        gid_t gid = st->st_gid;
 
         if (is_mapped(ids->uids, ids->n_uids, uid) && is_mapped(ids->gids, ids->n_gids, gid))
                 return 0; /* it was copied up */
-        if (nxc_idmap_shift(ids->uids, ids->n_uids, uid, &uid) < 0 ||
-                nxc_idmap_shift(ids->gids, ids->n_gids, gid, &gid) < 0)
+        if (nxc_idmap_owner(ids, &uid, &gid) < 0)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_ROOTFS, 0,
                         "the user namespace does not map %u:%u, whose the directories of the root are", uid,
                         gid);
@@ -109,10 +100,8 @@ static int make(const struct nxc_storage_container *c, const struct nxc_storage_
 
         if (r < 0 || !q->ids)
                 return r;
-        upper = openat(q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (upper < 0)
-                return nxc_fail(err, errno, "open the container's 'upper' directory");
-        return give_away_all(q->ids, upper, *mount_fd, err);
+        r = nxc_storage_open_dir(q->dir_fd, "upper", &upper, err);
+        return r < 0 ? r : give_away_all(q->ids, upper, *mount_fd, err);
 }
 
 static int attach(const struct nxc_storage_container *c, enum nxc_rootfs_kind kind, int mount_fd,

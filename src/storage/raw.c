@@ -8,8 +8,7 @@
  * It stays sparse: inode tables and journal are not written, and the kernel's thread that would write them
  * later is told not to.
  *
- * The file is <dir>/root.raw; where <dir>/raw exists, as the mount of a dataset that was made for it, it is
- * <dir>/raw/root.raw. */
+ * The file is <dir>/root.raw. */
 #include "storage/common-internal.h"
 
 #include "core/cleanup.h"
@@ -28,8 +27,6 @@
 #include <sys/statvfs.h>
 
 #define FILE_NAME "root.raw"
-#define PLACE "raw"
-#define FILESYSTEMS_MAX_BYTES 65536
 #define DEFAULT_SIZE (10ull << 30) /* sparse: what it says is a limit, not a price */
 #define MAX_SIZE (16ull << 40)     /* the most that ext4 makes of blocks of 4 KiB without asking further */
 #define INODE_RATIO 16384          /* mke2fs's own: a file for so many bytes */
@@ -40,16 +37,9 @@
 
 static int probe_kernel(struct nxc_error *err)
 {
-        _cleanup_free_ char *text = NULL;
-        int r = nxc_read_file_at(AT_FDCWD, "/proc/filesystems", FILESYSTEMS_MAX_BYTES, &text, NULL, err);
+        int r = nxc_storage_need_kernel("ext4", "modprobe ext4", err);
 
-        if (r < 0)
-                return r;
-        if (!strstr(text, "\text4\n")) {
-                r = nxc_fail_kind(
-                        err, NXC_ERR_RUNTIME_NOT_AVAILABLE, 0, "the kernel has no ext4 file system");
-                nxc_error_hint(err, "modprobe ext4");
-        } else if (access("/dev/loop-control", R_OK | W_OK) < 0) {
+        if (r == 0 && access("/dev/loop-control", R_OK | W_OK) < 0) {
                 r = nxc_fail_kind(err, NXC_ERR_RUNTIME_NOT_AVAILABLE, errno,
                         "there are no loop devices ('/dev/loop-control')");
                 nxc_error_hint(err, "modprobe loop, or give the container that this runs in its devices");
@@ -73,20 +63,9 @@ static int probe(const struct nxc_storage_env *env, struct nxc_error *err)
 
 /* --- the file --- */
 
-/* The directory it lies in, below <dir>. */
-static const char *find_place(const struct nxc_storage_container *c, char *buf, size_t size)
-{
-        snprintf(buf, size, "%s/" PLACE, c->dir);
-        if (access(buf, F_OK) < 0)
-                snprintf(buf, size, "%s", c->dir);
-        return buf;
-}
-
 static char *file_path(const struct nxc_storage_container *c)
 {
-        char place[PATH_MAX];
-
-        return nxc_path_join(find_place(c, place, sizeof(place)), FILE_NAME);
+        return nxc_path_join(c->dir, FILE_NAME);
 }
 
 static int create_file(const char *path, uint64_t size, int *ret_fd, struct nxc_error *err)

@@ -169,31 +169,15 @@ static int lock_image(
         return r < 0 ? r : nxc_lock_at(dir, name, NXC_LOCK_EXCLUSIVE, -1, ret_fd, err);
 }
 
-struct copying {
-        const struct nxc_storage_progress *progress;
-        uint64_t done, total;
-};
-
-static void copied(void *arg, uint64_t bytes)
-{
-        struct copying *c = arg;
-
-        c->done += bytes;
-        if (c->progress->fn)
-                c->progress->fn(c->progress->arg, c->done, c->total > c->done ? c->total : c->done);
-}
-
 static int copy_layers(const struct nxc_storage_request *q, const char *dataset, struct nxc_error *err)
 {
-        struct copying copying = { &q->progress, 0, q->image_bytes };
-        struct nxc_flatten_opts opts = { .copied = copied, .arg = &copying };
         _cleanup_close_ int mount_fd = -EBADF, root = -EBADF;
         int r = nxc_mount_dataset(dataset, &mount_fd, err);
 
         if (r == 0)
                 r = open_root(mount_fd, dataset, &root, err);
         if (r == 0)
-                r = nxc_layer_chain_flatten(q->chain, -EBADF, root, &opts, err);
+                r = nxc_storage_copy(q, -EBADF, NULL, root, err);
         return r < 0 ? nxc_error_wrap(err, "fill dataset '%s'", dataset) : 0;
 }
 
@@ -426,16 +410,14 @@ static int take_over(
         const struct nxc_storage_request *q, int mount_fd, const char *dataset, struct nxc_error *err)
 {
         struct nxc_flatten_opts opts = { 0 };
-        _cleanup_close_ int root = -EBADF;
-        _cleanup_close_ int upper = openat(
-                q->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int root = -EBADF, upper = -EBADF;
         int r;
 
         if (q->clone_dir)
                 return nxc_storage_remove_overlay(q->dir_fd, err);
-        if (upper < 0)
-                return nxc_fail(err, errno, "open the container's 'upper' directory");
-        r = open_root(mount_fd, dataset, &root, err);
+        r = nxc_storage_open_dir(q->dir_fd, "upper", &upper, err);
+        if (r == 0)
+                r = open_root(mount_fd, dataset, &root, err);
         if (r == 0)
                 r = nxc_layer_apply(upper, root, &opts, err);
         return r < 0 ? r : nxc_storage_remove_overlay(q->dir_fd, err);

@@ -91,6 +91,18 @@ int nxc_idmap_shift(const struct nxc_id_range *ranges, size_t n, uint32_t inside
         return -EOVERFLOW;
 }
 
+int nxc_idmap_owner(const struct nxc_idmap *m, uid_t *uid, gid_t *gid)
+{
+        uint32_t u = *uid, g = *gid;
+
+        if (m && (nxc_idmap_shift(m->uids, m->n_uids, *uid, &u) < 0 ||
+                         nxc_idmap_shift(m->gids, m->n_gids, *gid, &g) < 0))
+                return -EOVERFLOW;
+        *uid = u;
+        *gid = g;
+        return 0;
+}
+
 static int write_map(
         pid_t pid, const char *file, const struct nxc_id_range *ranges, size_t n, struct nxc_error *err)
 {

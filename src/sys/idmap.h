@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define NXC_IDMAP_MAX 340 /* UID_GID_MAP_MAX_EXTENTS, include/linux/user_namespace.h */
 
@@ -31,6 +32,9 @@ static inline void nxc_idmap_freep(struct nxc_idmap **m)
 
 /* What a number inside is outside. -EOVERFLOW without err when it is not mapped. */
 int nxc_idmap_shift(const struct nxc_id_range *ranges, size_t n, uint32_t inside, uint32_t *ret);
+
+/* The same of a file's owner, in place; unchanged when it fails, or when m is NULL. */
+int nxc_idmap_owner(const struct nxc_idmap *m, uid_t *uid, gid_t *gid);
 
 /* A user namespace with these mappings, for MOUNT_ATTR_IDMAP; it lives as long as the descriptor. */
 int nxc_idmap_open(const struct nxc_idmap *m, int *ret_userns_fd, struct nxc_error *err);

@@ -43,20 +43,8 @@ static const struct overlay_option user_options[] = {
 };
 static const struct overlay_option volatile_option = { "volatile", NULL };
 
-static size_t collect_options(const struct nxc_overlay_opts *opts, struct overlay_option *ret, size_t max)
-{
-        bool user = nxc_overlay_uses_userxattr();
-        const struct overlay_option *base = user ? user_options : trusted_options;
-        size_t n = user ? NXC_ARRAY_SIZE(user_options) : NXC_ARRAY_SIZE(trusted_options), k = 0;
-
-        for (size_t i = 0; i < n && k < max; i++)
-                ret[k++] = base[i];
-        if (opts->upper_fd >= 0 && opts->volatile_upper && k < max)
-                ret[k++] = volatile_option;
-        return k;
-}
-
-bool nxc_overlay_uses_userxattr(void)
+/* Whether overlays keep their marks in user.overlay.*: where trusted.overlay.* cannot be seen. */
+static bool uses_userxattr(void)
 {
         _cleanup_fclose_ FILE *f = NULL;
         unsigned inside = 1, outside = 1, count = 0;
@@ -68,6 +56,24 @@ bool nxc_overlay_uses_userxattr(void)
                 return false;
         return fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 &&
                (outside != 0 || count != 4294967295u);
+}
+
+static size_t collect_options(const struct nxc_overlay_opts *opts, struct overlay_option *ret, size_t max)
+{
+        bool user = uses_userxattr();
+        const struct overlay_option *base = user ? user_options : trusted_options;
+        size_t n = user ? NXC_ARRAY_SIZE(user_options) : NXC_ARRAY_SIZE(trusted_options), k = 0;
+
+        for (size_t i = 0; i < n && k < max; i++)
+                ret[k++] = base[i];
+        if (opts->upper_fd >= 0 && opts->volatile_upper && k < max)
+                ret[k++] = volatile_option;
+        return k;
+}
+
+const char *nxc_overlay_opaque_xattr(void)
+{
+        return uses_userxattr() ? "user.overlay.opaque" : "trusted.overlay.opaque";
 }
 
 /* What the kernel says about a failed configuration ("e overlay: ..."), in one line; "" when it says

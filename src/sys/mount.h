@@ -31,10 +31,9 @@ struct nxc_overlay_opts {
  * *ret_mount_fd. */
 int nxc_mount_overlay(const struct nxc_overlay_opts *opts, int *ret_mount_fd, struct nxc_error *err);
 
-/* Whether overlays are to keep their marks in user.overlay.* and not in trusted.overlay.*: in a user
- * namespace, where the latter cannot be seen. What unpacks layers writes the one that nxc_mount_overlay then
- * asks for. */
-bool nxc_overlay_uses_userxattr(void);
+/* The xattr by which a directory hides what lies below it in an overlay. In a user namespace, where trusted.*
+ * cannot be seen, it is of user.*: what unpacks layers writes the one that nxc_mount_overlay then asks for. */
+const char *nxc_overlay_opaque_xattr(void);
 
 /* A detached (recursive) bind mount of a directory, e.g. for an image of one layer, or of a file.
  * Private. */

@@ -1,4 +1,4 @@
-/* snapshot and rollback: the root of a container as it was. */
+/* The root of a container once it is made: its size, and what it was. */
 #include "lifecycle/snapshot.h"
 
 #include "core/cleanup.h"
@@ -7,6 +7,8 @@
 #include "storage/storage.h"
 
 #include <time.h>
+
+#define SNAPSHOTS "snapshots of it are not ours to keep"
 
 /* A container, locked, with the driver that keeps its root. */
 struct kept {
@@ -22,7 +24,9 @@ static void kept_done(struct kept *k)
         nxc_subject_done(&k->s);
 }
 
-static int open_kept(struct nxc_host *h, const char *id, struct kept *k, struct nxc_error *err)
+/* what: is not for us to do with the root of a bundle. */
+static int open_kept(
+        struct nxc_host *h, const char *id, const char *what, struct kept *k, struct nxc_error *err)
 {
         int r = nxc_subject_lock(h, id, &k->s, err);
 
@@ -30,17 +34,24 @@ static int open_kept(struct nxc_host *h, const char *id, struct kept *k, struct 
                 return r;
         if (!k->s.record->storage)
                 return nxc_fail_kind(err, NXC_ERR_INVALID_STATE, 0,
-                        "the root of container '%s' is its bundle's, snapshots of it are not ours to keep",
-                        id);
+                        "the root of container '%s' is its bundle's, %s", id, what);
         k->env = nxc_host_storage_env(h);
         k->c = (struct nxc_storage_container){ &k->env, k->s.record->id, k->s.record->container_dir };
         return nxc_storage_find(k->s.record->storage, &k->storage, err);
 }
 
+int nxc_resize(struct nxc_host *h, const char *id, uint64_t size_bytes, struct nxc_error *err)
+{
+        _cleanup_kept_ struct kept k = { .s = NXC_SUBJECT_INIT };
+        int r = open_kept(h, id, "its size is not ours to change", &k, err);
+
+        return r < 0 ? r : nxc_storage_resize(k.storage, &k.c, size_bytes, err);
+}
+
 int nxc_snapshot(struct nxc_host *h, const char *id, const char *name, struct nxc_error *err)
 {
         _cleanup_kept_ struct kept k = { .s = NXC_SUBJECT_INIT };
-        int r = open_kept(h, id, &k, err);
+        int r = open_kept(h, id, SNAPSHOTS, &k, err);
 
         return r < 0 ? r : nxc_storage_snapshot(k.storage, &k.c, name, err);
 }
@@ -48,7 +59,7 @@ int nxc_snapshot(struct nxc_host *h, const char *id, const char *name, struct nx
 int nxc_snapshot_forget(struct nxc_host *h, const char *id, const char *name, struct nxc_error *err)
 {
         _cleanup_kept_ struct kept k = { .s = NXC_SUBJECT_INIT };
-        int r = open_kept(h, id, &k, err);
+        int r = open_kept(h, id, SNAPSHOTS, &k, err);
 
         return r < 0 ? r : nxc_storage_forget(k.storage, &k.c, name, err);
 }
@@ -70,7 +81,7 @@ static int check_nothing_runs(struct kept *k, struct nxc_error *err)
 int nxc_rollback(struct nxc_host *h, const char *id, const char *name, struct nxc_error *err)
 {
         _cleanup_kept_ struct kept k = { .s = NXC_SUBJECT_INIT };
-        int r = open_kept(h, id, &k, err);
+        int r = open_kept(h, id, SNAPSHOTS, &k, err);
 
         if (r == 0)
                 r = check_nothing_runs(&k, err);
@@ -93,7 +104,7 @@ int nxc_snapshot_list(struct nxc_host *h, const char *id, json_t **ret, struct n
         _cleanup_json_ json_t *list = json_array();
         struct nxc_storage_snapshot *found;
         size_t n;
-        int r = open_kept(h, id, &k, err);
+        int r = open_kept(h, id, SNAPSHOTS, &k, err);
 
         if (r == 0)
                 r = nxc_storage_snapshots(k.storage, &k.c, &found, &n, err);
