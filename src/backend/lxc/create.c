@@ -9,7 +9,6 @@
 #include "core/path.h"
 #include "core/process.h"
 #include "core/publish.h"
-#include "hooks/hooks.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
@@ -372,23 +371,9 @@ static int setup_root(void *arg, int report_fd, struct nxc_error *err)
         return r;
 }
 
-static json_t *hook_state(const struct creation *k, const char *status)
-{
-        return json_pack("{s:s?, s:s, s:s, s:i, s:s, s:O*}", "ociVersion",
-                nxc_json_str(k->spec, "ociVersion"), "id", k->t->id, "status", status, "pid", (int)k->init,
-                "bundle", k->t->bundle, "annotations", json_object_get(k->spec, "annotations"));
-}
-
 static int run_hooks(const struct creation *k, enum nxc_hook_point point, struct nxc_error *err)
 {
-        json_t *hooks = json_object_get(k->spec, "hooks");
-        _cleanup_json_ json_t *state = NULL;
-        struct nxc_hook_context ctx = { 0 };
-
-        if (!nxc_hooks_exist(hooks, point))
-                return 0;
-        ctx.state = state = hook_state(k, "creating");
-        return state ? nxc_hooks_run(hooks, point, &ctx, err) : nxc_oom(err);
+        return lxc_run_hooks(k->t, k->spec, point, "creating", k->init, err);
 }
 
 static int run_container_hooks(void *arg, int report_fd, struct nxc_error *err)
@@ -401,20 +386,8 @@ static int run_container_hooks(void *arg, int report_fd, struct nxc_error *err)
 
 static int inside(struct creation *k, int (*fn)(void *, int, struct nxc_error *), struct nxc_error *err)
 {
-        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, k->init, 0);
-        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(k->init) };
-        struct lxc_entered child = LXC_ENTERED_INIT;
-        int r;
-
-        if (pidfd < 0)
-                return explain(k, "enter container", err);
-        r = lxc_enter(&e, fn, k, &child, err);
-        if (r < 0)
-                return r;
-        r = lxc_entered_go(&child, err);
-        while (waitpid(child.pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return r;
+        return kill(k->init, 0) < 0 ? explain(k, "enter container", err)
+                                    : lxc_run_inside(k->init, fn, k, err);
 }
 
 static int let_go(struct creation *k, struct nxc_error *err)

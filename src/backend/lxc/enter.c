@@ -291,6 +291,24 @@ int lxc_entered_go(struct lxc_entered *e, struct nxc_error *err)
         return r < 0 ? r : 0;
 }
 
+int lxc_run_inside(pid_t init, int (*fn)(void *arg, int report_fd, struct nxc_error *err), void *arg,
+        struct nxc_error *err)
+{
+        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, init, 0);
+        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(init) };
+        struct lxc_entered child = LXC_ENTERED_INIT;
+        int r;
+
+        if (pidfd < 0)
+                return nxc_fail(err, errno, "open process %d", (int)init);
+        r = lxc_enter(&e, fn, arg, &child, err);
+        if (r < 0)
+                return r;
+        r = lxc_entered_go(&child, err);
+        reap(child.pid);
+        return r;
+}
+
 /* ---- from outside */
 
 static const struct {

@@ -125,6 +125,9 @@ int lxc_enter(const struct lxc_enter *e, int (*fn)(void *arg, int report_fd, str
         void *arg, struct lxc_entered *ret, struct nxc_error *err);
 /* Lets it run, waits for the first report or the end of the descriptor: 0 when nothing bad came. */
 int lxc_entered_go(struct lxc_entered *e, struct nxc_error *err);
+/* All of it, for what ends by itself: enters, lets it run, and waits for it and its report. */
+int lxc_run_inside(pid_t init, int (*fn)(void *arg, int report_fd, struct nxc_error *err), void *arg,
+        struct nxc_error *err);
 /* Reads one report: 1: it was an OK, 0: end of file, negative: the error that was reported. */
 int lxc_report_read(int fd, struct nxc_error *err);
 void lxc_report_write(int fd, const struct nxc_error *err);
