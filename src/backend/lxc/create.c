@@ -2,7 +2,6 @@
 #include "backend/lxc/monitor-internal.h"
 
 #include "backend/alive-internal.h"
-#include "backend/seccomp-internal.h"
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/log.h"
@@ -37,9 +36,6 @@ struct creation {
         struct lxc_mounts *mounts;
         struct lxc_record rec;
         struct lxc_monitor monitor;
-        void *seccomp;
-        size_t seccomp_len;
-        unsigned seccomp_flags;
         int sync[2], report[2], pids[2], listener, console, init_fd, plan_fd, null, held;
         int keep_fds;
         pid_t init;
@@ -54,7 +50,6 @@ static void creation_done(struct creation *k)
         free(k->log);
         free(k->config);
         free(k->rootfs_mount);
-        free(k->seccomp);
         lxc_items_done(&k->items);
         lxc_mounts_free(k->mounts);
         lxc_record_done(&k->rec);
@@ -164,13 +159,11 @@ static int make_plan(struct creation *k, struct nxc_error *err)
                 .keep_fds = k->keep_fds,
                 .listen_fds = nxc_process_listen_fds(),
                 .listen_names = getenv("LISTEN_FDNAMES"),
-                .available_caps = own_bounding_set(),
-                .seccomp = k->seccomp,
-                .seccomp_len = k->seccomp_len,
-                .seccomp_flags = k->seccomp_flags };
-        int r;
+                .available_caps = own_bounding_set() };
+        int r = lxc_plan_seccomp(k->spec, &o, err);
 
-        r = lxc_plan(&o, &plan, err);
+        if (r == 0)
+                r = lxc_plan(&o, &plan, err);
         return r < 0 ? r : lxc_seal_plan(&plan, &k->plan_fd, err);
 }
 
@@ -187,7 +180,6 @@ static int name_monitor_cgroup(struct creation *k, struct nxc_error *err)
 
 static int translate(struct creation *k, struct nxc_error *err)
 {
-        const json_t *seccomp = nxc_json_get(k->spec, "linux.seccomp");
         struct lxc_config_opts o = { .id = k->t->id,
                 .state_dir = k->t->state_dir,
                 .rootfs = k->c->rootfs->path,
@@ -201,11 +193,7 @@ static int translate(struct creation *k, struct nxc_error *err)
                 r = name_monitor_cgroup(k, err);
         o.cgroup = k->cgroup;
         o.monitor_cgroup = k->monitor_cgroup;
-        if (r == 0)
-                r = lxc_config(k->spec, &o, &k->items, err);
-        if (r == 0 && json_is_object(seccomp))
-                r = nxc_seccomp_compile(seccomp, &k->seccomp, &k->seccomp_len, &k->seccomp_flags, err);
-        return r;
+        return r == 0 ? lxc_config(k->spec, &o, &k->items, err) : r;
 }
 
 /* start, exec and delete need it: seccomp, and the hooks that are left. */

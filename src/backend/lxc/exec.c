@@ -2,7 +2,6 @@
  * nexcage-init as the container's first was. Nothing of the container's files is read for it. */
 #include "backend/lxc/lxc-internal.h"
 
-#include "backend/seccomp-internal.h"
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
@@ -80,8 +79,6 @@ static int make_plan(const struct nxc_backend_target *t, const struct nxc_backen
                             *keyring = nxc_strf("_ses.%s", t->id);
         _cleanup_buf_ struct nxc_buf plan = { 0 };
         _cleanup_json_ json_t *spec = NULL;
-        _cleanup_free_ void *program = NULL;
-        const json_t *seccomp;
         struct lxc_plan_opts o = { .process = e->process,
                 .listen_fd = -EBADF,
                 .stdio_fd = -EBADF,
@@ -94,10 +91,7 @@ static int make_plan(const struct nxc_backend_target *t, const struct nxc_backen
         if (r < 0)
                 return r;
         o.keyring = keyring;
-        seccomp = nxc_json_get(spec, "linux.seccomp");
-        if (json_is_object(seccomp))
-                r = nxc_seccomp_compile(seccomp, &program, &o.seccomp_len, &o.seccomp_flags, err);
-        o.seccomp = program;
+        r = lxc_plan_seccomp(spec, &o, err);
         if (r == 0)
                 r = lxc_plan(&o, &plan, err);
         return r < 0 ? r : lxc_seal_plan(&plan, ret_fd, err);

@@ -85,6 +85,10 @@ struct lxc_ns_path {
 /* The records for nexcage-init, see src/init/plan.h. */
 int lxc_plan(const struct lxc_plan_opts *o, struct nxc_buf *ret, struct nxc_error *err);
 
+/* Fills in what linux.seccomp is compiled to (module.c). Borrowed until the next call with another spec: to
+ * compile takes long, and check_spec and create want the same. */
+int lxc_plan_seccomp(const json_t *spec, struct lxc_plan_opts *o, struct nxc_error *err);
+
 /* CLONE_NEW* of a namespace type; 0: unknown. */
 int lxc_ns_flag(const char *type);
 /* The namespace of a type in the spec, or NULL. */
