@@ -96,10 +96,10 @@ const json_t *lxc_ns_find(const json_t *spec, const char *type);
 
 /* properties.c: what of a spec cannot be honoured. */
 struct lxc_property {
-        const char *path;  /* as refuse.c of ocicli has them: "a.b", "a[].b" */
-        const char *match; /* "=x", "^x", or NULL */
-        const char *how;   /* "lxc.uts.name", "nexcage-init", ...; NULL: refused */
-        const char *why;   /* of a refusal */
+        const char *path; /* and match: of nxc_json_has; or what is_there knows of namespaces */
+        const char *match;
+        const char *how; /* "lxc.uts.name", "nexcage-init", ...; NULL: refused */
+        const char *why; /* of a refusal */
 };
 extern const struct lxc_property lxc_properties[];
 extern const size_t lxc_n_properties;
