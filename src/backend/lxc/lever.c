@@ -2,16 +2,16 @@
  * its symbols come first for liblxc, and for nobody else in the process).
  *
  * - syscall: liblxc clones the init with clone3 (or clone). CLONE_PARENT makes the init a child of the
- * process that called create, and so in the end of the engine, which alone gets its true exit status.
- * Namespaces by path are joined for the time of the clone: the init is in them from its beginning, and the
- * monitor stays where it is.
+ *   process that called create, and so in the end of the engine, which alone gets its true exit status.
+ *   Namespaces by path are joined for the time of the clone: the init is in them from its beginning, and the
+ *   monitor stays where it is.
  * - waitid, waitpid: the monitor has no such child then. A pidfd answers in their place that it has ended; a
- * thread queues the SIGCHLD that liblxc's loop waits for.
+ *   thread queues the SIGCHLD that liblxc's loop waits for.
  * - setresuid, setresgid, setgroups, getuid, getgid: in a user namespace the init goes on as the host's
- * root, who may pass the state directory, until it executes nexcage-init.
+ *   root, who may pass the state directory, until it executes nexcage-init.
  * - fchown: liblxc would give the state directory to the container's root.
  * - execvp: the init is executed from a memory file, by descriptor: no path of the container is used or
- * shown.
+ *   shown.
  *
  * Outside of the monitor they pass everything on. Where liblxc should not call one of them any more, create
  * sees that the init is not its child and fails. */
@@ -45,8 +45,6 @@ static int init_pidfd = -EBADF;
 typedef long (*syscall_fn)(long, ...);
 typedef int (*waitid_fn)(idtype_t, id_t, siginfo_t *, int);
 typedef pid_t (*waitpid_fn)(pid_t, int *, int);
-typedef unsigned (*getid_fn)(void);
-typedef int (*fchown_fn)(int, uid_t, gid_t);
 typedef int (*execvp_fn)(const char *, char *const *);
 
 static void *real(const char *name)
@@ -108,8 +106,8 @@ static void init_was_cloned(pid_t pid)
         for (size_t i = 0; i < NXC_ARRAY_SIZE(lever.close_fds); i++)
                 if (lever.close_fds[i] >= 0)
                         close(lever.close_fds[i]);
-        for (int fd = lever.close_from; fd < lever.close_to; fd++)
-                close(fd);
+        for (size_t i = 0; i < lever.n_paths; i++)
+                close(lever.paths[i].fd);
         for (int fd = 3; fd < 3 + lever.keep_fds; fd++)
                 close(fd);
         pthread_attr_init(&attr);
@@ -279,17 +277,17 @@ int setgroups(size_t n, const gid_t *list)
 /* liblxc sends them along with messages, and the kernel takes none that the namespace does not map. */
 uid_t getuid(void)
 {
-        return is_init ? 0 : ((getid_fn)real("getuid"))();
+        return is_init ? 0 : (uid_t)real_syscall()(SYS_getuid);
 }
 
 gid_t getgid(void)
 {
-        return is_init ? 0 : ((getid_fn)real("getgid"))();
+        return is_init ? 0 : (gid_t)real_syscall()(SYS_getgid);
 }
 
 int fchown(int fd, uid_t owner, gid_t group)
 {
-        return is_set ? 0 : ((fchown_fn)real("fchown"))(fd, owner, group);
+        return is_set ? 0 : (int)real_syscall()(SYS_fchown, fd, owner, group);
 }
 
 int execvp(const char *file, char *const *argv)

@@ -163,11 +163,10 @@ int lxc_make_target(int root_fd, const char *path, bool is_dir, int *ret_fd);
 
 /* ---- lever.c: what liblxc's monitor needs from us in its process */
 struct lxc_lever {
-        int init_fd;              /* nexcage-init, to be executed by liblxc under the name LXC_INIT_NAME */
-        int pid_fd;               /* where the init's PID is written */
-        int close_fds[16];        /* what only the init needs, -1: none */
-        int close_from, close_to; /* the same */
-        int keep_fds;             /* 3..2+n are the container's alone as well */
+        int init_fd;       /* nexcage-init, to be executed by liblxc under the name LXC_INIT_NAME */
+        int pid_fd;        /* where the init's PID is written */
+        int close_fds[16]; /* what only the init needs, -1: none */
+        int keep_fds;      /* 3..2+n are the container's alone as well */
         struct lxc_ns_path paths[LXC_MAX_PATHS];
         size_t n_paths;
         bool userns;

@@ -117,8 +117,6 @@ void lxc_monitor_run(struct lxc_monitor *m)
         for (int i = 0; i < LXC_MONITOR_FDS; i++)
                 if (i != LXC_FD_PID && m->fds[i] >= 0) /* a number that is free is liblxc's by then */
                         lever.close_fds[n++] = lxc_monitor_number(m, i);
-        lever.close_from = lxc_monitor_number(m, LXC_MONITOR_FDS);
-        lever.close_to = lever.close_from + (int)m->n_paths;
         lever.keep_fds = m->keep_fds;
         lever.userns = m->userns;
         lever.n_paths = m->n_paths;
