@@ -8,6 +8,7 @@
 #include "core/path.h"
 #include "core/process.h"
 #include "core/publish.h"
+#include "oci/compose.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
@@ -22,7 +23,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 #define MONITOR_CGROUP "/nexcage.monitor/"
 #define LOG_TAIL_BYTES (256u << 10)
@@ -138,16 +138,6 @@ static int make_channels(struct creation *k, struct nxc_error *err)
         return 0;
 }
 
-static uint64_t own_bounding_set(void)
-{
-        uint64_t set = 0;
-
-        for (unsigned cap = 0; cap < 64; cap++)
-                if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-                        set |= 1ull << cap;
-        return set;
-}
-
 static int make_plan(struct creation *k, struct nxc_error *err)
 {
         _cleanup_buf_ struct nxc_buf plan = { 0 };
@@ -159,7 +149,7 @@ static int make_plan(struct creation *k, struct nxc_error *err)
                 .keep_fds = k->keep_fds,
                 .listen_fds = nxc_process_listen_fds(),
                 .listen_names = getenv("LISTEN_FDNAMES"),
-                .available_caps = own_bounding_set() };
+                .available_caps = nxc_caps_bounding() };
         int r = lxc_plan_seccomp(k->spec, &o, err);
 
         if (r == 0)
@@ -471,8 +461,7 @@ static void abandon(struct creation *k)
 {
         if (k->init > 0 && k->rec.pid == 0) {
                 kill(k->init, SIGKILL);
-                while (waitpid(k->init, NULL, 0) < 0 && errno == EINTR)
-                        ;
+                lxc_reap(k->init);
         }
         nxc_closep(&k->sync[0]);
         lxc_end_monitor(&k->rec, ABANDONED_MONITOR_PATIENCE_MS);
@@ -520,14 +509,6 @@ int lxc_create(const struct nxc_backend_target *t, const struct nxc_backend_crea
 
 /* ---- run */
 
-static int publish_pid(const char *path, pid_t pid, struct nxc_error *err)
-{
-        char text[16];
-
-        snprintf(text, sizeof(text), "%d", (int)pid);
-        return nxc_publish_at(AT_FDCWD, path, text, strlen(text), 0644, 0, err);
-}
-
 static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int master,
         int *ret_code, struct nxc_error *err)
 {
@@ -535,7 +516,7 @@ static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_b
         int r = lxc_status(t, &st, err);
 
         if (r == 0 && c->pid_file)
-                r = publish_pid(c->pid_file, st.pid, err);
+                r = lxc_publish_pid(c->pid_file, st.pid, err);
         if (r == 0)
                 r = lxc_start(t, err);
         if (r == 0 && !c->detach)

@@ -223,7 +223,7 @@ __attribute__((noreturn)) static void first(const struct child *c)
         _exit(0);
 }
 
-static void reap(pid_t pid)
+void lxc_reap(pid_t pid)
 {
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                 ;
@@ -258,7 +258,7 @@ int lxc_enter(const struct lxc_enter *e, int (*fn)(void *arg, int report_fd, str
         }
         nxc_closep(&report[1]);
         nxc_closep(&pids[1]);
-        reap(helper);
+        lxc_reap(helper);
         if (read(pids[0], &pid, sizeof(pid)) != sizeof(pid)) {
                 r = lxc_report_read(report[0], err);
                 if (r >= 0)
@@ -305,7 +305,7 @@ int lxc_run_inside(pid_t init, int (*fn)(void *arg, int report_fd, struct nxc_er
         if (r < 0)
                 return r;
         r = lxc_entered_go(&child, err);
-        reap(child.pid);
+        lxc_reap(child.pid);
         return r;
 }
 

@@ -6,17 +6,15 @@
 #include "core/json.h"
 #include "core/path.h"
 #include "core/process.h"
-#include "core/publish.h"
+#include "oci/compose.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 enum { FD_INIT, FD_PLAN, FD_REPORT, FD_CONSOLE, N_FDS };
 
@@ -62,16 +60,6 @@ static int become_init(void *arg, int report_fd, struct nxc_error *err)
         return nxc_fail_kind(err, NXC_ERR_LXC, errno, "execute nexcage-init");
 }
 
-static uint64_t bounding_set(void)
-{
-        uint64_t set = 0;
-
-        for (unsigned cap = 0; cap < 64; cap++)
-                if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-                        set |= 1ull << cap;
-        return set;
-}
-
 static int make_plan(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_fd,
         struct nxc_error *err)
 {
@@ -84,7 +72,7 @@ static int make_plan(const struct nxc_backend_target *t, const struct nxc_backen
                 .stdio_fd = -EBADF,
                 .console_fd = number_of(e, FD_CONSOLE),
                 .keep_fds = e->preserve_fds,
-                .available_caps = bounding_set() };
+                .available_caps = nxc_caps_bounding() };
         int r = path && keyring ? nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err)
                                 : nxc_oom(err);
 
@@ -97,19 +85,10 @@ static int make_plan(const struct nxc_backend_target *t, const struct nxc_backen
         return r < 0 ? r : lxc_seal_plan(&plan, ret_fd, err);
 }
 
-static int publish_pid(const char *path, pid_t pid, struct nxc_error *err)
-{
-        char text[16];
-
-        snprintf(text, sizeof(text), "%d", (int)pid);
-        return nxc_publish_at(AT_FDCWD, path, text, strlen(text), 0644, 0, err);
-}
-
 static void end(pid_t pid)
 {
         kill(pid, SIGKILL); /* a child of ours: its PID is its own until it is waited for */
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
+        lxc_reap(pid);
 }
 
 struct terminal {
@@ -213,7 +192,7 @@ int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *
                 r = lxc_entered_go(&child, err);
         /* Whoever reads it finds the program there, not what is to become it. */
         if (r == 0 && e->pid_file)
-                r = publish_pid(e->pid_file, child.pid, err);
+                r = lxc_publish_pid(e->pid_file, child.pid, err);
         if (r == 0 && term.ours >= 0)
                 r = lxc_receive_master(term.ours, &term.master, err);
         if (r < 0 && child.pid > 0)

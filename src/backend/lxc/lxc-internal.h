@@ -132,6 +132,7 @@ int lxc_entered_go(struct lxc_entered *e, struct nxc_error *err);
 /* All of it, for what ends by itself: enters, lets it run, and waits for it and its report. */
 int lxc_run_inside(pid_t init, int (*fn)(void *arg, int report_fd, struct nxc_error *err), void *arg,
         struct nxc_error *err);
+void lxc_reap(pid_t pid); /* waits for a child's end */
 /* Reads one report: 1: it was an OK, 0: end of file, negative: the error that was reported. */
 int lxc_report_read(int fd, struct nxc_error *err);
 void lxc_report_write(int fd, const struct nxc_error *err);
@@ -158,6 +159,8 @@ int lxc_mounts_make(const struct lxc_mounts *m, int root_fd, struct nxc_error *e
 int lxc_devices_make(const json_t *spec, int root_fd, struct nxc_error *err);
 int lxc_paths_cover(const json_t *spec, int root_fd, struct nxc_error *err); /* masked and read-only ones */
 int lxc_sysctls_set(const json_t *spec, struct nxc_error *err);
+/* A detached mount on a target, both by descriptor. 0 or -errno. */
+int lxc_attach_mount(int mount_fd, int target_fd);
 /* mkdir -p, or an empty file, in the root, links resolved within it; an O_PATH descriptor. */
 int lxc_make_target(int root_fd, const char *path, bool is_dir, int *ret_fd);
 
@@ -186,10 +189,11 @@ int lxc_pause(const struct nxc_backend_target *t, struct nxc_error *err);
 int lxc_resume(const struct nxc_backend_target *t, struct nxc_error *err);
 int lxc_update(const struct nxc_backend_target *t, json_t *resources, struct nxc_error *err);
 
-/* files.c: the two memory files that nexcage-init needs */
+/* files.c: the two memory files that nexcage-init needs, its socket, and the PID file */
 int lxc_open_init(int *ret_fd, struct nxc_error *err);
 int lxc_seal_plan(const struct nxc_buf *plan, int *ret_fd, struct nxc_error *err);
 int lxc_connect(const char *path, int *ret_fd, struct nxc_error *err);
+int lxc_publish_pid(const char *path, pid_t pid, struct nxc_error *err);
 
 /* terminal.c: ours and the container's */
 int lxc_foreground(pid_t pid, int master_fd, int *ret_code, struct nxc_error *err);

@@ -353,7 +353,7 @@ int lxc_make_target(int root_fd, const char *path, bool is_dir, int *ret_fd)
         return 0;
 }
 
-static int attach(int mount_fd, int target_fd)
+int lxc_attach_mount(int mount_fd, int target_fd)
 {
         return syscall(SYS_move_mount, mount_fd, "", target_fd, "",
                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
@@ -472,7 +472,7 @@ static int mount_hierarchy(const struct lxc_mounts *all, const struct cgroup_hie
         if (mkdirat(tmpfs, h->name, 0755) < 0 ||
                 (dir = openat(tmpfs, h->name, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return nxc_fail(err, errno, "make the directory of cgroup %s", h->name);
-        r = attach(mnt, dir);
+        r = lxc_attach_mount(mnt, dir);
         if (r < 0)
                 return nxc_fail(err, -r, "mount cgroup %s", h->name);
         for (const char *p = h->name, *comma; (comma = strchr(p, ',')); p = comma + 1) {
@@ -495,14 +495,14 @@ static int mount_cgroups(
 
         if (nxc_cgroup_mode() == NXC_CGROUP_V2) {
                 r = open_hierarchy(all, &v2, m->set, &tmpfs, err);
-                if (r == 0 && (r = attach(tmpfs, target)) < 0)
+                if (r == 0 && (r = lxc_attach_mount(tmpfs, target)) < 0)
                         r = nxc_fail(err, -r, "mount '%s'", m->destination);
                 return r;
         }
         if (nxc_strv_add(&mode, "mode=755") < 0)
                 return nxc_oom(err);
         r = new_fs("tmpfs", "tmpfs", &mode, m->set & ~(uint64_t)MOUNT_ATTR_RDONLY, &tmpfs, err);
-        if (r == 0 && (r = attach(tmpfs, target)) < 0)
+        if (r == 0 && (r = lxc_attach_mount(tmpfs, target)) < 0)
                 r = nxc_fail(err, -r, "mount '%s'", m->destination);
         for (size_t i = 0; r == 0 && i < all->n_hierarchies; i++)
                 /* One that the host has not mounted has no directory to bind. */
@@ -553,7 +553,7 @@ static int make_one(
         if (r < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, -r, "make the mount point '%s'", m->destination);
         if (m->is_bind) {
-                r = attach(m->tree_fd, target);
+                r = lxc_attach_mount(m->tree_fd, target);
                 return r < 0 ? nxc_fail_kind(
                                        err, NXC_ERR_LXC, -r, "mount '%s' on '%s'", m->source, m->destination)
                              : 0;
@@ -570,7 +570,7 @@ static int make_one(
                 (r = set_attributes(mnt, m->propagation & MS_REC,
                          (struct mount_attr){ .propagation = m->propagation & ~(uint64_t)MS_REC })) < 0)
                 r = nxc_fail(err, -r, "set the propagation of mount '%s'", m->destination);
-        if (r == 0 && (r = attach(mnt, target)) < 0)
+        if (r == 0 && (r = lxc_attach_mount(mnt, target)) < 0)
                 r = nxc_fail_kind(err, NXC_ERR_LXC, -r, "mount '%s'", m->destination);
         return r < 0 ? nxc_error_wrap(err, "mount '%s'", m->destination) : 0;
 }
