@@ -470,7 +470,7 @@ static void abandon(struct creation *k)
 
 /* console: a socket of ours in place of one that is given by its path; or negative. */
 static int create(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int console,
-        struct nxc_error *err)
+        pid_t *ret_init, struct nxc_error *err)
 {
         _cleanup_creation_ struct creation k = CREATION_INIT;
         int r;
@@ -499,28 +499,29 @@ static int create(const struct nxc_backend_target *t, const struct nxc_backend_c
         r = create_steps(&k, err);
         if (r < 0)
                 abandon(&k);
+        else
+                *ret_init = k.init;
         return r;
 }
 
 int lxc_create(const struct nxc_backend_target *t, const struct nxc_backend_create *c, struct nxc_error *err)
 {
-        return create(t, c, -EBADF, err);
+        pid_t init;
+
+        return create(t, c, -EBADF, &init, err);
 }
 
 /* ---- run */
 
-static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int master,
-        int *ret_code, struct nxc_error *err)
+static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_backend_create *c, pid_t init,
+        int master, int *ret_code, struct nxc_error *err)
 {
-        struct nxc_backend_status st;
-        int r = lxc_status(t, &st, err);
+        int r = c->pid_file ? lxc_publish_pid(c->pid_file, init, err) : 0;
 
-        if (r == 0 && c->pid_file)
-                r = lxc_publish_pid(c->pid_file, st.pid, err);
         if (r == 0)
-                r = lxc_start(t, err);
+                r = lxc_start_init(t, nxc_spec_json(c->spec), init, err);
         if (r == 0 && !c->detach)
-                r = lxc_foreground(st.pid, master, ret_code, err);
+                r = lxc_foreground(init, master, ret_code, err);
         return r;
 }
 
@@ -529,6 +530,7 @@ int lxc_run(const struct nxc_backend_target *t, const struct nxc_backend_create 
 {
         bool terminal = nxc_spec_terminal(c->spec) && !c->console_socket;
         int console[2] = { -EBADF, -EBADF }, master = -EBADF, r = 0;
+        pid_t init = 0;
 
         if (terminal && c->detach)
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
@@ -538,14 +540,14 @@ int lxc_run(const struct nxc_backend_target *t, const struct nxc_backend_create 
         if (terminal && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) < 0)
                 r = nxc_fail(err, errno, "make a channel for the terminal");
         if (r == 0)
-                r = create(t, c, console[1], err);
+                r = create(t, c, console[1], &init, err);
         nxc_closep(&console[1]);
         if (r == 0 && terminal)
                 r = lxc_receive_master(console[0], &master, err);
         nxc_closep(&console[0]);
         if (r == 0) {
                 *ret_code = 0;
-                r = start_and_wait(t, c, master, ret_code, err);
+                r = start_and_wait(t, c, init, master, ret_code, err);
                 if (r < 0 || (!c->detach && !c->keep))
                         lxc_remove(t, true, r < 0 ? NULL : err);
         }

@@ -181,6 +181,9 @@ void lxc_lever_set(const struct lxc_lever *lever);
 int lxc_create(
         const struct nxc_backend_target *t, const struct nxc_backend_create *c, struct nxc_error *err);
 int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err);
+/* What start does once it knows config.json and the init; run knows both. */
+int lxc_start_init(
+        const struct nxc_backend_target *t, const json_t *spec, pid_t init, struct nxc_error *err);
 int lxc_run(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int *ret_code,
         struct nxc_error *err);
 int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_code,

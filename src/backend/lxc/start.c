@@ -11,18 +11,6 @@
 #include <lxc/lxccontainer.h>
 #include <string.h>
 
-static json_t *load_spec(const struct nxc_backend_target *t, struct nxc_error *err)
-{
-        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json");
-        json_t *spec = NULL;
-
-        if (!path)
-                nxc_oom(err);
-        else
-                nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err);
-        return spec;
-}
-
 struct in_container {
         const struct nxc_backend_target *t;
         const json_t *spec;
@@ -39,19 +27,15 @@ static int start_container_hooks(void *arg, int report_fd, struct nxc_error *err
         return r < 0 ? r : lxc_run_hooks(c->t, c->spec, NXC_HOOK_START_CONTAINER, "created", c->init, err);
 }
 
-int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err)
+int lxc_start_init(const struct nxc_backend_target *t, const json_t *spec, pid_t init, struct nxc_error *err)
 {
         _cleanup_free_ char *path = nxc_path_join(t->state_dir, LXC_START);
-        _cleanup_json_ json_t *spec = load_spec(t, err);
+        struct in_container c = { t, spec, init };
         _cleanup_close_ int sock = -EBADF;
-        struct nxc_backend_status st;
-        int r = path ? lxc_status(t, &st, err) : nxc_oom(err);
+        int r = path ? 0 : nxc_oom(err);
 
-        if (!spec)
-                return err && err->errnum ? -err->errnum : -EINVAL;
         if (r == 0 && nxc_hooks_exist(json_object_get(spec, "hooks"), NXC_HOOK_START_CONTAINER))
-                r = lxc_run_inside(
-                        st.pid, start_container_hooks, &(struct in_container){ t, spec, st.pid }, err);
+                r = lxc_run_inside(init, start_container_hooks, &c, err);
         if (r == 0)
                 r = lxc_connect(path, &sock, err);
         if (r == 0)
@@ -59,7 +43,19 @@ int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err)
         if (r < 0)
                 return r;
         unlink(path);
-        return lxc_run_hooks(t, spec, NXC_HOOK_POSTSTART, "running", st.pid, err);
+        return lxc_run_hooks(t, spec, NXC_HOOK_POSTSTART, "running", init, err);
+}
+
+int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json");
+        struct nxc_backend_status st = { 0 };
+        _cleanup_json_ json_t *spec = NULL;
+        int r = path ? nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err) : nxc_oom(err);
+
+        if (r == 0)
+                r = lxc_status(t, &st, err);
+        return r == 0 ? lxc_start_init(t, spec, st.pid, err) : r;
 }
 
 /* ---- pause, resume */
