@@ -109,10 +109,9 @@ static int open_namespaces(struct creation *k, struct nxc_error *err)
                 if (p->fd < 0)
                         return nxc_fail_kind(
                                 err, NXC_ERR_LXC, errno, "open the %s namespace '%s'", type, path);
-                p->flag = lxc_ns_flag(type);
-                p->type = type;
+                p->kind = lxc_ns_kind_find(type);
                 k->monitor.n_paths++;
-                if (ioctl(p->fd, _IO(0xb7, 0x3)) != p->flag) /* NS_GET_NSTYPE */
+                if (!p->kind || ioctl(p->fd, _IO(0xb7, 0x3)) != p->kind->flag) /* NS_GET_NSTYPE */
                         return nxc_fail_kind(
                                 err, NXC_ERR_INVALID_SPEC, 0, "'%s' is no %s namespace", path, type);
         }

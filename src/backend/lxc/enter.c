@@ -25,32 +25,18 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
-static const struct {
-        const char *type, *file;
-        int flag;
-} namespaces[] = {
-        { "user", "user", CLONE_NEWUSER }, /* first: it gives the right to join the others */
-        { "mount", "mnt", CLONE_NEWNS },
-        { "pid", "pid", CLONE_NEWPID },
-        { "network", "net", CLONE_NEWNET },
-        { "ipc", "ipc", CLONE_NEWIPC },
-        { "uts", "uts", CLONE_NEWUTS },
-        { "cgroup", "cgroup", CLONE_NEWCGROUP },
-        { "time", "time", CLONE_NEWTIME },
-};
-
 int lxc_ns_of(pid_t pid)
 {
         int flags = 0;
 
-        for (size_t i = 0; i < NXC_ARRAY_SIZE(namespaces); i++) {
+        for (size_t i = 0; i < LXC_NS_KINDS; i++) {
                 char theirs[64], ours[64];
                 struct stat a, b;
 
-                snprintf(theirs, sizeof(theirs), "/proc/%d/ns/%s", (int)pid, namespaces[i].file);
-                snprintf(ours, sizeof(ours), "/proc/self/ns/%s", namespaces[i].file);
+                snprintf(theirs, sizeof(theirs), "/proc/%d/ns/%s", (int)pid, lxc_ns_kinds[i].file);
+                snprintf(ours, sizeof(ours), "/proc/self/ns/%s", lxc_ns_kinds[i].file);
                 if (stat(theirs, &a) == 0 && stat(ours, &b) == 0 && a.st_ino != b.st_ino)
-                        flags |= namespaces[i].flag;
+                        flags |= lxc_ns_kinds[i].flag;
         }
         return flags;
 }

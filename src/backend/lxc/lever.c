@@ -120,41 +120,25 @@ static void init_was_cloned(pid_t pid)
         errno = saved;
 }
 
-static const char *own_file(int flag)
-{
-        static const struct {
-                int flag;
-                const char *path;
-        } files[] = {
-                { CLONE_NEWPID, "/proc/self/ns/pid" },
-                { CLONE_NEWNET, "/proc/self/ns/net" },
-                { CLONE_NEWIPC, "/proc/self/ns/ipc" },
-                { CLONE_NEWUTS, "/proc/self/ns/uts" },
-                { CLONE_NEWCGROUP, "/proc/self/ns/cgroup" },
-                { CLONE_NEWTIME, "/proc/self/ns/time" },
-        };
-
-        for (size_t i = 0; i < NXC_ARRAY_SIZE(files); i++)
-                if (files[i].flag == flag)
-                        return files[i].path;
-        return "/nosuch";
-}
-
 /* own: where to come back to. */
-static int join_paths(int own[LXC_MAX_PATHS])
+static int join_paths(int own[LXC_NS_KINDS])
 {
+        for (size_t i = 0; i < lever.n_paths; i++) {
+                char path[64];
+
+                snprintf(path, sizeof(path), "/proc/self/ns/%s", lever.paths[i].kind->file);
+                own[i] = open(path, O_RDONLY | O_CLOEXEC);
+        }
         for (size_t i = 0; i < lever.n_paths; i++)
-                own[i] = open(own_file(lever.paths[i].flag), O_RDONLY | O_CLOEXEC);
-        for (size_t i = 0; i < lever.n_paths; i++)
-                if (own[i] < 0 || setns(lever.paths[i].fd, lever.paths[i].flag) < 0)
+                if (own[i] < 0 || setns(lever.paths[i].fd, lever.paths[i].kind->flag) < 0)
                         return -1;
         return 0;
 }
 
-static void leave_paths(const int own[LXC_MAX_PATHS])
+static void leave_paths(const int own[LXC_NS_KINDS])
 {
         for (size_t i = 0; i < lever.n_paths; i++) {
-                if (setns(own[i], lever.paths[i].flag) < 0)
+                if (setns(own[i], lever.paths[i].kind->flag) < 0)
                         abort(); /* create sees its end */
                 close(own[i]);
         }
@@ -163,7 +147,7 @@ static void leave_paths(const int own[LXC_MAX_PATHS])
 static long clone_init(long number, long a[6])
 {
         struct clone_args args = { 0 };
-        int own[LXC_MAX_PATHS];
+        int own[LXC_NS_KINDS];
         long pid;
 
         if (join_paths(own) < 0)

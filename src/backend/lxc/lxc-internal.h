@@ -62,6 +62,23 @@ int lxc_config(
  * malloc'ed. */
 int lxc_cgroup_path(const json_t *spec, const char *id, char **ret, struct nxc_error *err);
 
+/* The kinds of namespaces. */
+struct lxc_ns_kind {
+        const char *type; /* in config.json */
+        const char *file; /* in /proc/PID/ns; so liblxc calls it, too */
+        int flag;         /* CLONE_NEW* */
+};
+#define LXC_NS_KINDS 8
+extern const struct lxc_ns_kind lxc_ns_kinds[LXC_NS_KINDS];
+const struct lxc_ns_kind *lxc_ns_kind_find(const char *type); /* or NULL */
+/* The namespace of a type in the spec, or NULL. */
+const json_t *lxc_ns_find(const json_t *spec, const char *type);
+/* One by path, opened. */
+struct lxc_ns_path {
+        const struct lxc_ns_kind *kind;
+        int fd;
+};
+
 struct lxc_plan_opts {
         const json_t *process;
         const json_t *spec; /* the whole document for a container's init; NULL for exec */
@@ -77,22 +94,12 @@ struct lxc_plan_opts {
         unsigned seccomp_flags;
         const char *keyring; /* exec: a session keyring of its own; or NULL */
 };
-#define LXC_MAX_PATHS 8 /* of namespaces: there are that many kinds */
-struct lxc_ns_path {
-        int fd, flag;
-        const char *type; /* as in config.json */
-};
 /* The records for nexcage-init, see src/init/plan.h. */
 int lxc_plan(const struct lxc_plan_opts *o, struct nxc_buf *ret, struct nxc_error *err);
 
 /* Fills in what linux.seccomp is compiled to (module.c). Borrowed until the next call with another spec: to
  * compile takes long, and check_spec and create want the same. */
 int lxc_plan_seccomp(const json_t *spec, struct lxc_plan_opts *o, struct nxc_error *err);
-
-/* CLONE_NEW* of a namespace type; 0: unknown. */
-int lxc_ns_flag(const char *type);
-/* The namespace of a type in the spec, or NULL. */
-const json_t *lxc_ns_find(const json_t *spec, const char *type);
 
 /* properties.c: what of a spec cannot be honoured. */
 struct lxc_property {
@@ -170,7 +177,7 @@ struct lxc_lever {
         int pid_fd;        /* where the init's PID is written */
         int close_fds[16]; /* what only the init needs, -1: none */
         int keep_fds;      /* 3..2+n are the container's alone as well */
-        struct lxc_ns_path paths[LXC_MAX_PATHS];
+        struct lxc_ns_path paths[LXC_NS_KINDS];
         size_t n_paths;
         bool userns;
 };

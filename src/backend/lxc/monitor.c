@@ -17,7 +17,7 @@
 static int arrange(struct lxc_monitor *m)
 {
         int base = 3 + m->keep_fds, n = LXC_MONITOR_FDS + (int)m->n_paths;
-        int moved[LXC_MONITOR_FDS + LXC_MAX_PATHS];
+        int moved[LXC_MONITOR_FDS + LXC_NS_KINDS];
 
         for (int i = 0; i < n; i++) {
                 int fd = i < LXC_MONITOR_FDS ? m->fds[i] : m->paths[i - LXC_MONITOR_FDS].fd;
