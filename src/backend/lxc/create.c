@@ -4,7 +4,6 @@
 #include "backend/alive-internal.h"
 #include "core/fs.h"
 #include "core/json.h"
-#include "core/log.h"
 #include "core/path.h"
 #include "core/process.h"
 #include "core/publish.h"
@@ -12,11 +11,9 @@
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -80,7 +77,6 @@ static void creation_done(struct creation *k)
 static int make_paths(struct creation *k, struct nxc_error *err)
 {
         const char *state = k->t->state_dir;
-        int r;
 
         k->rt = nxc_path_join(state, "rt");
         k->log = nxc_path_join(state, "rt/lxc.log");
@@ -90,8 +86,7 @@ static int make_paths(struct creation *k, struct nxc_error *err)
         k->rec.lock = k->lxcpath ? nxc_strf("/run/lxc/lock/%s/.%s", k->lxcpath, k->t->id) : NULL;
         if (!k->rt || !k->log || !k->config || !k->rootfs_mount || !k->lxcpath || !k->rec.lock)
                 return nxc_oom(err);
-        r = nxc_mkdir_p(k->rootfs_mount, 0700, err);
-        return r;
+        return nxc_mkdir_p(k->rootfs_mount, 0700, err);
 }
 
 static int open_namespaces(struct creation *k, struct nxc_error *err)
@@ -169,8 +164,7 @@ static int name_monitor_cgroup(struct creation *k, struct nxc_error *err)
 
 static int translate(struct creation *k, struct nxc_error *err)
 {
-        struct lxc_config_opts o = { .id = k->t->id,
-                .state_dir = k->t->state_dir,
+        struct lxc_config_opts o = { .state_dir = k->t->state_dir,
                 .rootfs = k->c->rootfs->path,
                 .hook_fd = lxc_monitor_number(&k->monitor, LXC_FD_INIT),
                 .sync_fd = lxc_monitor_number(&k->monitor, LXC_FD_SYNC),

@@ -5,7 +5,6 @@
  * the namespaces come from a pidfd. */
 #include "backend/lxc/lxc-internal.h"
 
-#include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
 #include "init/plan.h"
@@ -15,7 +14,6 @@
 #include <grp.h>
 #include <linux/ioprio.h>
 #include <linux/magic.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>

@@ -2,12 +2,10 @@
  * nexcage-init as the container's first was. Nothing of the container's files is read for it. */
 #include "backend/lxc/lxc-internal.h"
 
-#include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
 #include "core/process.h"
 #include "oci/compose.h"
-#include "sys/cgroup.h"
 
 #include <fcntl.h>
 #include <sched.h>

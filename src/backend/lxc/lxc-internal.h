@@ -48,11 +48,11 @@ int lxc_items_add(struct lxc_items *items, struct nxc_error *err, const char *ke
 int lxc_resources(const json_t *resources, bool v2, struct lxc_items *ret, struct nxc_error *err);
 
 struct lxc_config_opts {
-        const char *id, *state_dir, *rootfs;
+        const char *state_dir, *rootfs;
         const char *cgroup;         /* relative to the root of each hierarchy */
         const char *monitor_cgroup; /* the same, of liblxc's monitor */
         int hook_fd, sync_fd;       /* numbers in the monitor: nexcage-init, and what its hook waits on */
-        bool v2, hybrid;
+        bool v2;
         bool no_new_keyring;
 };
 /* The whole configuration of a container for liblxc. */
@@ -102,14 +102,6 @@ int lxc_plan(const struct lxc_plan_opts *o, struct nxc_buf *ret, struct nxc_erro
 int lxc_plan_seccomp(const json_t *spec, struct lxc_plan_opts *o, struct nxc_error *err);
 
 /* properties.c: what of a spec cannot be honoured. */
-struct lxc_property {
-        const char *path; /* and match: of nxc_json_has; or what is_there knows of namespaces */
-        const char *match;
-        const char *how; /* "lxc.uts.name", "nexcage-init", ...; NULL: refused */
-        const char *why; /* of a refusal */
-};
-extern const struct lxc_property lxc_properties[];
-extern const size_t lxc_n_properties;
 /* The table as JSON, a new reference; and docs/lxc-properties.md. */
 int lxc_properties_json(json_t **ret, struct nxc_error *err);
 int lxc_properties_document(struct nxc_buf *out);
@@ -155,7 +147,7 @@ int lxc_ns_of(pid_t pid);
 /* In a child that has joined a user namespace, where it is nobody yet. */
 int lxc_become_root(struct nxc_error *err);
 
-/* ---- setup.c, mounts.c, devices.c: the root, from inside the container's mount namespace */
+/* ---- mounts.c, devices.c: the root, from inside the container's mount namespace */
 struct lxc_mounts; /* prepared on the host */
 /* bundle: where relative sources begin; cgroups: the container's directories, known when mounts are made.
  * Borrowed. */

@@ -5,14 +5,8 @@
 #include "core/json.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <lxc/lxccontainer.h>
-#include <lxc/version.h>
 #include <string.h>
-
-#ifndef RTLD_DI_LINKMAP
-#define RTLD_DI_LINKMAP 2
-#endif
 
 static int check_cgroups(struct nxc_error *err)
 {

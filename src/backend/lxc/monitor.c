@@ -1,13 +1,10 @@
 /* The monitor: a child of create that is liblxc's from here on. */
 #include "backend/lxc/monitor-internal.h"
 
-#include "core/fs.h"
-#include "core/path.h"
+#include "core/str.h"
 
 #include <fcntl.h>
 #include <lxc/lxccontainer.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>

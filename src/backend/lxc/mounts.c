@@ -12,13 +12,11 @@
 #include "sys/idmap.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/mount.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
 enum special { NOTHING, BIND, RBIND, TMPCOPYUP, IDMAP, RIDMAP, PROPAGATION, IGNORED };
 
@@ -560,7 +558,7 @@ static int make_one(
         }
         if (nxc_streq(m->type, "cgroup") || nxc_streq(m->type, "cgroup2"))
                 return mount_cgroups(all, m, target, err);
-        r = new_fs(m->type, m->source, &m->data, m->copies_up ? 0 : m->set & ~(uint64_t)0, &mnt, err);
+        r = new_fs(m->type, m->source, &m->data, m->copies_up ? 0 : m->set, &mnt, err);
         if (r == 0 && m->copies_up)
                 r = copy_up(target, mnt, m->destination, err);
         if (r == 0 && m->copies_up &&
@@ -570,9 +568,10 @@ static int make_one(
                 (r = set_attributes(mnt, m->propagation & MS_REC,
                          (struct mount_attr){ .propagation = m->propagation & ~(uint64_t)MS_REC })) < 0)
                 r = nxc_fail(err, -r, "set the propagation of mount '%s'", m->destination);
-        if (r == 0 && (r = lxc_attach_mount(mnt, target)) < 0)
-                r = nxc_fail_kind(err, NXC_ERR_LXC, -r, "mount '%s'", m->destination);
-        return r < 0 ? nxc_error_wrap(err, "mount '%s'", m->destination) : 0;
+        if (r < 0)
+                return nxc_error_wrap(err, "mount '%s'", m->destination);
+        r = lxc_attach_mount(mnt, target);
+        return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "mount '%s'", m->destination) : 0;
 }
 
 int lxc_mounts_make(const struct lxc_mounts *m, int root_fd, struct nxc_error *err)

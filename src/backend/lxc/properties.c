@@ -29,7 +29,11 @@
         }
 
 /* clang-format off */
-const struct lxc_property lxc_properties[] = {
+static const struct property {
+        const char *path, *match; /* of nxc_json_has; or what is_there knows of namespaces */
+        const char *how;          /* "lxc.uts.name", "nexcage-init", ...; NULL: refused */
+        const char *why;          /* of a refusal */
+} properties[] = {
         INIT("process.terminal"),
         INIT("process.consoleSize"),
         INIT("process.user.uid"),
@@ -109,21 +113,20 @@ const struct lxc_property lxc_properties[] = {
         REFUSED("linux.personality.flags", NULL, "the spec defines none"),
 };
 /* clang-format on */
-const size_t lxc_n_properties = NXC_ARRAY_SIZE(lxc_properties);
 
 int lxc_properties_json(json_t **ret, struct nxc_error *err)
 {
         _cleanup_json_ json_t *list = json_array();
 
-        for (size_t i = 0; i < lxc_n_properties; i++) {
-                const struct lxc_property *p = &lxc_properties[i];
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(properties); i++) {
+                const struct property *p = &properties[i];
 
                 json_array_append_new(
                         list, json_pack("{s:s, s:s*, s:s*, s:s*}", "property", p->path, "value",
                                       p->match && p->match[0] == '=' ? p->match + 1 : p->match, "by", p->how,
                                       "refused", p->why));
         }
-        if (json_array_size(list) < lxc_n_properties)
+        if (json_array_size(list) < NXC_ARRAY_SIZE(properties))
                 return nxc_oom(err);
         *ret = TAKE_PTR(list);
         return 0;
@@ -138,8 +141,8 @@ int lxc_properties_document(struct nxc_buf *out)
                 "not edit. What is refused is NotImplemented, by name, before anything is made.\n\n"
                 "| Property | Honoured by, or why it is refused |\n|---|---|\n");
 
-        for (size_t i = 0; r == 0 && i < lxc_n_properties; i++) {
-                const struct lxc_property *p = &lxc_properties[i];
+        for (size_t i = 0; r == 0 && i < NXC_ARRAY_SIZE(properties); i++) {
+                const struct property *p = &properties[i];
 
                 r = nxc_buf_printf(out, "| `%s`%s%s | %s%s |\n", p->path, p->match ? " " : "",
                         p->match ? p->match + (p->match[0] == '=') : "",
@@ -150,7 +153,7 @@ int lxc_properties_document(struct nxc_buf *out)
 
 /* What is refused of namespaces is no value at one place: "TYPE-path" is one of that type that is to be joined,
  * "no-mount" the lack of that one. */
-static bool is_there(const json_t *doc, const struct lxc_property *p)
+static bool is_there(const json_t *doc, const struct property *p)
 {
         if (!nxc_streq(p->path, "linux.namespaces[]"))
                 return nxc_json_has(doc, p->path, p->match);
@@ -185,8 +188,8 @@ static int check_mappings(const json_t *doc, struct nxc_error *err)
 
 int lxc_check_document(const json_t *doc, struct nxc_error *err)
 {
-        for (size_t i = 0; i < lxc_n_properties; i++) {
-                const struct lxc_property *p = &lxc_properties[i];
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(properties); i++) {
+                const struct property *p = &properties[i];
                 const char *match = p->match && p->match[0] == '=' ? p->match + 1 : p->match;
 
                 if (p->how || !is_there(doc, p))

@@ -1,10 +1,8 @@
 /* start, pause, resume, update: what changes a container that exists. */
 #include "backend/lxc/lxc-internal.h"
 
-#include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
-#include "core/str.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>

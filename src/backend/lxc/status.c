@@ -62,7 +62,7 @@ int lxc_configuration(const struct nxc_backend_target *t, char **ret, struct nxc
                     : nxc_oom(err);
 }
 
-/* The directories of the container alone; the last two of a record are its monitor's, see create.c. */
+/* A record has the directories of the container and those of its monitor, see create.c. */
 static bool is_containers(const char *dir)
 {
         return !strstr(dir, "/nexcage.monitor/");
@@ -90,7 +90,7 @@ int lxc_kill(const struct nxc_backend_target *t, int signal, bool all, struct nx
         return nxc_kill_process(t->id, pidfd, rec.pid, signal, err);
 }
 
-/* Whether it ended in time. A child of ours that did is reaped, unless reap is not set. */
+/* Whether it ended in time. A child of ours is still to be reaped. */
 static bool await_end(int pidfd, int timeout_ms)
 {
         struct pollfd pf = { .fd = pidfd, .events = POLLIN };
