@@ -5,6 +5,7 @@
 #include "core/fs.h"
 #include "core/str.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
@@ -239,6 +240,41 @@ json_t *nxc_json_get(const json_t *j, const char *dotted)
 const char *nxc_json_str(const json_t *j, const char *dotted)
 {
         return json_string_value(nxc_json_get(j, dotted));
+}
+
+static bool matches(const json_t *value, const char *match)
+{
+        const char *text = json_string_value(value);
+
+        if (match && match[0] == '=')
+                return text && nxc_streq(text, match + 1);
+        if (match)
+                return text && nxc_starts_with(text, match + 1);
+        if (json_is_object(value) || json_is_array(value))
+                return json_object_size(value) + json_array_size(value) > 0;
+        return value && !json_is_null(value) && !json_is_false(value) && !(text && !*text);
+}
+
+bool nxc_json_has(const json_t *j, const char *path, const char *match)
+{
+        char key[128]; /* not malloc'ed: want of memory must not look like absence */
+        size_t n = strcspn(path, ".["), i;
+        const json_t *item;
+
+        assert(n < sizeof(key));
+        memcpy(key, path, n);
+        key[n] = '\0';
+        if (n > 0)
+                j = json_object_get(j, key);
+        path += n;
+        if (nxc_starts_with(path, "[]")) {
+                path += path[2] == '.' ? 3 : 2;
+                json_array_foreach ((json_t *)j, i, item)
+                        if (*path ? nxc_json_has(item, path, match) : matches(item, match))
+                                return true;
+                return false;
+        }
+        return *path == '.' ? nxc_json_has(j, path + 1, match) : matches(j, match);
 }
 
 int nxc_json_u64(const json_t *j, uint64_t *ret)

@@ -42,5 +42,8 @@ void nxc_json_starve(void);
 json_t *nxc_json_get(const json_t *j, const char *dotted);
 /* The string there, borrowed; NULL when absent or not a string. */
 const char *nxc_json_str(const json_t *j, const char *dotted);
+/* Whether there is a value at a path with elements of arrays ("a[].b", "a[]": any of them). match: NULL: any but
+ * null, false, "" and what is empty; "=x": the string x; "^x": a string that begins so. */
+bool nxc_json_has(const json_t *j, const char *path, const char *match);
 /* The value of a non-negative integer, or -EINVAL; j may be NULL. Knows those of 2^63 and above. */
 int nxc_json_u64(const json_t *j, uint64_t *ret);

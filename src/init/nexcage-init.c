@@ -16,7 +16,6 @@
 #include <linux/filter.h>
 #include <linux/mount.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -32,7 +31,6 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <termios.h>
 #include <unistd.h>
 
 #define DEVPTS_SUPER_MAGIC 0x1cd1
@@ -48,7 +46,6 @@ struct verb_args {
 
 static int report_fd = -1;
 static char **environment;
-static unsigned uid;
 static unsigned keep_fds;
 
 __attribute__((noreturn, format(printf, 2, 3))) static void fail(int errnum, const char *fmt, ...)
@@ -274,8 +271,7 @@ static void enter_cwd(bool may_be_denied)
                         return;
                 fail(errno, "chdir to cwd (\"%s\") failed: %s", wanted_cwd, strerror(errno));
         }
-        /* A directory of the host, reached through a descriptor that leaked (CVE-2024-21626): the kernel
-         * says
+        /* A directory of the host, reached through a descriptor that leaked (CVE-2024-21626): the kernel says
          * "(unreachable)" then. */
         n = syscall(SYS_getcwd, text, sizeof(text));
         if (n < 0 || text[0] != '/')
@@ -297,9 +293,9 @@ static void do_caps(const struct verb_args *a)
         unsigned long long set[5];
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct data[2] = { 0 };
+        uid_t uid = (uid_t)number(a->v[6], 10);
         gid_t gid = (gid_t)number(a->v[7], 10);
 
-        uid = (unsigned)number(a->v[6], 10);
         for (int i = 0; i < 5; i++)
                 set[i] = number(a->v[1 + i], 16);
         for (unsigned cap = 0; cap < 64; cap++)
@@ -311,7 +307,7 @@ static void do_caps(const struct verb_args *a)
         if (syscall(SYS_setresgid, gid, gid, gid) < 0)
                 fail(errno, "set gid %u: %s", (unsigned)gid, strerror(errno));
         if (syscall(SYS_setresuid, uid, uid, uid) < 0)
-                fail(errno, "set uid %u: %s", uid, strerror(errno));
+                fail(errno, "set uid %u: %s", (unsigned)uid, strerror(errno));
         if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
                 fail(errno, "keep capabilities: %s", strerror(errno));
         enter_cwd(false);

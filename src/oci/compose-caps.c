@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 
 /* By number (capabilities(7)); the index is the kernel's. */
 static const char *const cap_names[] = {
@@ -86,6 +87,16 @@ uint64_t nxc_caps_default(void)
 
         for (size_t i = 0; i < NXC_ARRAY_SIZE(default_names); i++)
                 set |= 1ull << nxc_cap_parse(default_names[i]);
+        return set;
+}
+
+uint64_t nxc_caps_bounding(void)
+{
+        uint64_t set = 0;
+
+        for (unsigned cap = 0; nxc_cap_name(cap); cap++)
+                if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+                        set |= 1ull << cap;
         return set;
 }
 

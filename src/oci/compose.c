@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 
@@ -102,9 +101,7 @@ void nxc_compose_host_get(struct nxc_compose_host *ret)
         snprintf(h.hostname, sizeof(h.hostname), "%s", u.nodename);
         if (sscanf(u.release, "%d.%d", &h.kernel_major, &h.kernel_minor) != 2)
                 h.kernel_major = h.kernel_minor = 0;
-        for (unsigned cap = 0; nxc_cap_name(cap); cap++)
-                if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-                        h.bounding |= 1ull << cap;
+        h.bounding = nxc_caps_bounding();
         h.cgroup_namespace = access("/proc/self/ns/cgroup", F_OK) == 0 &&
                              statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
         *ret = h;

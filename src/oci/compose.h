@@ -99,5 +99,7 @@ const char *nxc_cap_name(unsigned cap);
 
 /* podman's default set of capabilities, bit by number. */
 uint64_t nxc_caps_default(void);
+/* This process' bounding set, of what has a name here. */
+uint64_t nxc_caps_bounding(void);
 /* The built-in seccomp profile for a container with these capabilities: a new linux.seccomp object. */
 int nxc_seccomp_default(const char *arch, uint64_t caps, json_t **ret, struct nxc_error *err);

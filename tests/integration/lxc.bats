@@ -110,6 +110,20 @@ evil_config()
         wait_for 5 test ! -e "/proc/$monitor/exe"
 }
 
+@test "hooks in the container are told the init's PID as the host has it" {
+        start_c ".root.readonly = false
+                | .hooks.createContainer = [{\"path\": \"/bin/sh\", \"args\": [\"sh\", \"-c\", \"cat >$BATS_TEST_TMPDIR/state\"]}]
+                | .hooks.startContainer = [{\"path\": \"/bin/sh\", \"args\": [\"sh\", \"-c\", \"cat >/state\"]}]"
+        local init
+        init=$(nexcage state c | jq .pid)
+        run cat "$BATS_TEST_TMPDIR/state"
+        assert_json .pid "$init"
+        run cat "$BUNDLE/rootfs/state"
+        rm "$BUNDLE/rootfs/state"
+        assert_json .pid "$init"
+        assert_json .status created
+}
+
 @test "a signal death is the exit status" {
         in_container . true
         edit_bundle "$BUNDLE" '.process.args = ["sleep", "1000"]'

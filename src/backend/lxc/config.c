@@ -15,26 +15,23 @@
 #define CLONE_NEWTIME 0x80
 #endif
 
-static const struct {
-        const char *type, *lxc_name; /* liblxc's, in lxc.namespace.keep */
-        int flag;
-} namespaces[] = {
+const struct lxc_ns_kind lxc_ns_kinds[LXC_NS_KINDS] = {
         { "pid", "pid", CLONE_NEWPID },
         { "network", "net", CLONE_NEWNET },
         { "ipc", "ipc", CLONE_NEWIPC },
         { "uts", "uts", CLONE_NEWUTS },
         { "cgroup", "cgroup", CLONE_NEWCGROUP },
-        { "mount", NULL, CLONE_NEWNS },
+        { "mount", "mnt", CLONE_NEWNS },
         { "user", "user", CLONE_NEWUSER },
         { "time", "time", CLONE_NEWTIME },
 };
 
-int lxc_ns_flag(const char *type)
+const struct lxc_ns_kind *lxc_ns_kind_find(const char *type)
 {
-        for (size_t i = 0; i < NXC_ARRAY_SIZE(namespaces); i++)
-                if (nxc_streq(namespaces[i].type, type))
-                        return namespaces[i].flag;
-        return 0;
+        for (size_t i = 0; i < LXC_NS_KINDS; i++)
+                if (nxc_streq(lxc_ns_kinds[i].type, type))
+                        return &lxc_ns_kinds[i];
+        return NULL;
 }
 
 const json_t *lxc_ns_find(const json_t *spec, const char *type)
@@ -132,12 +129,13 @@ static int add_namespaces(const json_t *spec, struct lxc_items *ret, struct nxc_
         const json_t *net = lxc_ns_find(spec, "network");
         int r;
 
-        for (size_t i = 0; i < NXC_ARRAY_SIZE(namespaces); i++) {
-                const json_t *ns = lxc_ns_find(spec, namespaces[i].type);
+        for (size_t i = 0; i < LXC_NS_KINDS; i++) {
+                const json_t *ns = lxc_ns_find(spec, lxc_ns_kinds[i].type);
 
-                if (namespaces[i].lxc_name && (!ns || nxc_json_str(ns, "path"))) {
+                /* That of mounts is always a new one. */
+                if (lxc_ns_kinds[i].flag != CLONE_NEWNS && (!ns || nxc_json_str(ns, "path"))) {
                         strcat(keep, keep[0] ? " " : "");
-                        strcat(keep, namespaces[i].lxc_name);
+                        strcat(keep, lxc_ns_kinds[i].file);
                 }
         }
         r = keep[0] ? lxc_items_add(ret, err, "lxc.namespace.keep", "%s", keep) : 0;

@@ -2,29 +2,24 @@
 #include "backend/lxc/monitor-internal.h"
 
 #include "backend/alive-internal.h"
-#include "backend/seccomp-internal.h"
 #include "core/fs.h"
 #include "core/json.h"
-#include "core/log.h"
 #include "core/path.h"
 #include "core/process.h"
 #include "core/publish.h"
-#include "hooks/hooks.h"
+#include "oci/compose.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 #define MONITOR_CGROUP "/nexcage.monitor/"
 #define LOG_TAIL_BYTES (256u << 10)
@@ -38,9 +33,6 @@ struct creation {
         struct lxc_mounts *mounts;
         struct lxc_record rec;
         struct lxc_monitor monitor;
-        void *seccomp;
-        size_t seccomp_len;
-        unsigned seccomp_flags;
         int sync[2], report[2], pids[2], listener, console, init_fd, plan_fd, null, held;
         int keep_fds;
         pid_t init;
@@ -55,7 +47,6 @@ static void creation_done(struct creation *k)
         free(k->log);
         free(k->config);
         free(k->rootfs_mount);
-        free(k->seccomp);
         lxc_items_done(&k->items);
         lxc_mounts_free(k->mounts);
         lxc_record_done(&k->rec);
@@ -86,7 +77,6 @@ static void creation_done(struct creation *k)
 static int make_paths(struct creation *k, struct nxc_error *err)
 {
         const char *state = k->t->state_dir;
-        int r;
 
         k->rt = nxc_path_join(state, "rt");
         k->log = nxc_path_join(state, "rt/lxc.log");
@@ -96,8 +86,7 @@ static int make_paths(struct creation *k, struct nxc_error *err)
         k->rec.lock = k->lxcpath ? nxc_strf("/run/lxc/lock/%s/.%s", k->lxcpath, k->t->id) : NULL;
         if (!k->rt || !k->log || !k->config || !k->rootfs_mount || !k->lxcpath || !k->rec.lock)
                 return nxc_oom(err);
-        r = nxc_mkdir_p(k->rootfs_mount, 0700, err);
-        return r;
+        return nxc_mkdir_p(k->rootfs_mount, 0700, err);
 }
 
 static int open_namespaces(struct creation *k, struct nxc_error *err)
@@ -115,10 +104,9 @@ static int open_namespaces(struct creation *k, struct nxc_error *err)
                 if (p->fd < 0)
                         return nxc_fail_kind(
                                 err, NXC_ERR_LXC, errno, "open the %s namespace '%s'", type, path);
-                p->flag = lxc_ns_flag(type);
-                p->type = type;
+                p->kind = lxc_ns_kind_find(type);
                 k->monitor.n_paths++;
-                if (ioctl(p->fd, _IO(0xb7, 0x3)) != p->flag) /* NS_GET_NSTYPE */
+                if (!p->kind || ioctl(p->fd, _IO(0xb7, 0x3)) != p->kind->flag) /* NS_GET_NSTYPE */
                         return nxc_fail_kind(
                                 err, NXC_ERR_INVALID_SPEC, 0, "'%s' is no %s namespace", path, type);
         }
@@ -144,16 +132,6 @@ static int make_channels(struct creation *k, struct nxc_error *err)
         return 0;
 }
 
-static uint64_t own_bounding_set(void)
-{
-        uint64_t set = 0;
-
-        for (unsigned cap = 0; cap < 64; cap++)
-                if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-                        set |= 1ull << cap;
-        return set;
-}
-
 static int make_plan(struct creation *k, struct nxc_error *err)
 {
         _cleanup_buf_ struct nxc_buf plan = { 0 };
@@ -165,13 +143,11 @@ static int make_plan(struct creation *k, struct nxc_error *err)
                 .keep_fds = k->keep_fds,
                 .listen_fds = nxc_process_listen_fds(),
                 .listen_names = getenv("LISTEN_FDNAMES"),
-                .available_caps = own_bounding_set(),
-                .seccomp = k->seccomp,
-                .seccomp_len = k->seccomp_len,
-                .seccomp_flags = k->seccomp_flags };
-        int r;
+                .available_caps = nxc_caps_bounding() };
+        int r = lxc_plan_seccomp(k->spec, &o, err);
 
-        r = lxc_plan(&o, &plan, err);
+        if (r == 0)
+                r = lxc_plan(&o, &plan, err);
         return r < 0 ? r : lxc_seal_plan(&plan, &k->plan_fd, err);
 }
 
@@ -188,9 +164,7 @@ static int name_monitor_cgroup(struct creation *k, struct nxc_error *err)
 
 static int translate(struct creation *k, struct nxc_error *err)
 {
-        const json_t *seccomp = nxc_json_get(k->spec, "linux.seccomp");
-        struct lxc_config_opts o = { .id = k->t->id,
-                .state_dir = k->t->state_dir,
+        struct lxc_config_opts o = { .state_dir = k->t->state_dir,
                 .rootfs = k->c->rootfs->path,
                 .hook_fd = lxc_monitor_number(&k->monitor, LXC_FD_INIT),
                 .sync_fd = lxc_monitor_number(&k->monitor, LXC_FD_SYNC),
@@ -202,11 +176,7 @@ static int translate(struct creation *k, struct nxc_error *err)
                 r = name_monitor_cgroup(k, err);
         o.cgroup = k->cgroup;
         o.monitor_cgroup = k->monitor_cgroup;
-        if (r == 0)
-                r = lxc_config(k->spec, &o, &k->items, err);
-        if (r == 0 && json_is_object(seccomp))
-                r = nxc_seccomp_compile(seccomp, &k->seccomp, &k->seccomp_len, &k->seccomp_flags, err);
-        return r;
+        return r == 0 ? lxc_config(k->spec, &o, &k->items, err) : r;
 }
 
 /* start, exec and delete need it: seccomp, and the hooks that are left. */
@@ -372,23 +342,9 @@ static int setup_root(void *arg, int report_fd, struct nxc_error *err)
         return r;
 }
 
-static json_t *hook_state(const struct creation *k, const char *status)
-{
-        return json_pack("{s:s?, s:s, s:s, s:i, s:s, s:O*}", "ociVersion",
-                nxc_json_str(k->spec, "ociVersion"), "id", k->t->id, "status", status, "pid", (int)k->init,
-                "bundle", k->t->bundle, "annotations", json_object_get(k->spec, "annotations"));
-}
-
 static int run_hooks(const struct creation *k, enum nxc_hook_point point, struct nxc_error *err)
 {
-        json_t *hooks = json_object_get(k->spec, "hooks");
-        _cleanup_json_ json_t *state = NULL;
-        struct nxc_hook_context ctx = { 0 };
-
-        if (!nxc_hooks_exist(hooks, point))
-                return 0;
-        ctx.state = state = hook_state(k, "creating");
-        return state ? nxc_hooks_run(hooks, point, &ctx, err) : nxc_oom(err);
+        return lxc_run_hooks(k->t, k->spec, point, "creating", k->init, err);
 }
 
 static int run_container_hooks(void *arg, int report_fd, struct nxc_error *err)
@@ -401,20 +357,8 @@ static int run_container_hooks(void *arg, int report_fd, struct nxc_error *err)
 
 static int inside(struct creation *k, int (*fn)(void *, int, struct nxc_error *), struct nxc_error *err)
 {
-        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, k->init, 0);
-        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(k->init) };
-        struct lxc_entered child = LXC_ENTERED_INIT;
-        int r;
-
-        if (pidfd < 0)
-                return explain(k, "enter container", err);
-        r = lxc_enter(&e, fn, k, &child, err);
-        if (r < 0)
-                return r;
-        r = lxc_entered_go(&child, err);
-        while (waitpid(child.pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return r;
+        return kill(k->init, 0) < 0 ? explain(k, "enter container", err)
+                                    : lxc_run_inside(k->init, fn, k, err);
 }
 
 static int let_go(struct creation *k, struct nxc_error *err)
@@ -510,8 +454,7 @@ static void abandon(struct creation *k)
 {
         if (k->init > 0 && k->rec.pid == 0) {
                 kill(k->init, SIGKILL);
-                while (waitpid(k->init, NULL, 0) < 0 && errno == EINTR)
-                        ;
+                lxc_reap(k->init);
         }
         nxc_closep(&k->sync[0]);
         lxc_end_monitor(&k->rec, ABANDONED_MONITOR_PATIENCE_MS);
@@ -520,7 +463,7 @@ static void abandon(struct creation *k)
 
 /* console: a socket of ours in place of one that is given by its path; or negative. */
 static int create(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int console,
-        struct nxc_error *err)
+        pid_t *ret_init, struct nxc_error *err)
 {
         _cleanup_creation_ struct creation k = CREATION_INIT;
         int r;
@@ -549,36 +492,29 @@ static int create(const struct nxc_backend_target *t, const struct nxc_backend_c
         r = create_steps(&k, err);
         if (r < 0)
                 abandon(&k);
+        else
+                *ret_init = k.init;
         return r;
 }
 
 int lxc_create(const struct nxc_backend_target *t, const struct nxc_backend_create *c, struct nxc_error *err)
 {
-        return create(t, c, -EBADF, err);
+        pid_t init;
+
+        return create(t, c, -EBADF, &init, err);
 }
 
 /* ---- run */
 
-static int publish_pid(const char *path, pid_t pid, struct nxc_error *err)
+static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_backend_create *c, pid_t init,
+        int master, int *ret_code, struct nxc_error *err)
 {
-        char text[16];
+        int r = c->pid_file ? lxc_publish_pid(c->pid_file, init, err) : 0;
 
-        snprintf(text, sizeof(text), "%d", (int)pid);
-        return nxc_publish_at(AT_FDCWD, path, text, strlen(text), 0644, 0, err);
-}
-
-static int start_and_wait(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int master,
-        int *ret_code, struct nxc_error *err)
-{
-        struct nxc_backend_status st;
-        int r = lxc_status(t, &st, err);
-
-        if (r == 0 && c->pid_file)
-                r = publish_pid(c->pid_file, st.pid, err);
         if (r == 0)
-                r = lxc_start(t, err);
+                r = lxc_start_init(t, nxc_spec_json(c->spec), init, err);
         if (r == 0 && !c->detach)
-                r = lxc_foreground(st.pid, master, ret_code, err);
+                r = lxc_foreground(init, master, ret_code, err);
         return r;
 }
 
@@ -587,6 +523,7 @@ int lxc_run(const struct nxc_backend_target *t, const struct nxc_backend_create 
 {
         bool terminal = nxc_spec_terminal(c->spec) && !c->console_socket;
         int console[2] = { -EBADF, -EBADF }, master = -EBADF, r = 0;
+        pid_t init = 0;
 
         if (terminal && c->detach)
                 return nxc_fail_kind(err, NXC_ERR_USAGE, 0,
@@ -596,14 +533,14 @@ int lxc_run(const struct nxc_backend_target *t, const struct nxc_backend_create 
         if (terminal && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) < 0)
                 r = nxc_fail(err, errno, "make a channel for the terminal");
         if (r == 0)
-                r = create(t, c, console[1], err);
+                r = create(t, c, console[1], &init, err);
         nxc_closep(&console[1]);
         if (r == 0 && terminal)
                 r = lxc_receive_master(console[0], &master, err);
         nxc_closep(&console[0]);
         if (r == 0) {
                 *ret_code = 0;
-                r = start_and_wait(t, c, master, ret_code, err);
+                r = start_and_wait(t, c, init, master, ret_code, err);
                 if (r < 0 || (!c->detach && !c->keep))
                         lxc_remove(t, true, r < 0 ? NULL : err);
         }

@@ -40,16 +40,14 @@ static const struct {
 static int bind_node(int dir, const char *name, const char *host, struct nxc_error *err)
 {
         _cleanup_close_ int tree = -EBADF, target = -EBADF;
+        int r;
 
         tree = (int)syscall(SYS_open_tree, AT_FDCWD, host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (tree >= 0 && mknodat(dir, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "make the device '%s'", host);
         target = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (tree < 0 || target < 0 ||
-                syscall(SYS_move_mount, tree, "", target, "",
-                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-                return nxc_fail_kind(err, NXC_ERR_LXC, errno, "bind the device '%s'", host);
-        return 0;
+        r = tree < 0 || target < 0 ? -errno : lxc_attach_mount(tree, target);
+        return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "bind the device '%s'", host) : 0;
 }
 
 /* What is in the way is the image's, and goes: a link, a file, a node of another number (CVE-2026-41579). */
@@ -179,12 +177,11 @@ int lxc_devices_make(const json_t *spec, int root_fd, struct nxc_error *err)
 
 /* ---- masked and read-only paths */
 
-static int attach(int tree, int target, const char *path, struct nxc_error *err)
+static int cover(int tree, int target, const char *path, struct nxc_error *err)
 {
-        if (syscall(SYS_move_mount, tree, "", target, "",
-                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-                return nxc_fail_kind(err, NXC_ERR_LXC, errno, "cover '%s'", path);
-        return 0;
+        int r = lxc_attach_mount(tree, target);
+
+        return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "cover '%s'", path) : 0;
 }
 
 /* The host's null device, by a path of the host that no container can change; and still looked at
@@ -222,7 +219,7 @@ static int mask(int root_fd, const char *path, struct nxc_error *err)
         if (target < 0 || fstat(target, &st) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, target < 0 ? -target : errno, "mask '%s'", path);
         r = S_ISDIR(st.st_mode) ? empty_directory(&tree, err) : clone_null(&tree, err);
-        return r < 0 ? r : attach(tree, target, path, err);
+        return r < 0 ? r : cover(tree, target, path, err);
 }
 
 static int make_read_only(int root_fd, const char *path, struct nxc_error *err)
@@ -238,7 +235,7 @@ static int make_read_only(int root_fd, const char *path, struct nxc_error *err)
         if (tree < 0 ||
                 syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, errno, "make '%s' read-only", path);
-        return attach(tree, target, path, err);
+        return cover(tree, target, path, err);
 }
 
 int lxc_paths_cover(const json_t *spec, int root_fd, struct nxc_error *err)

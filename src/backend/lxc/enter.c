@@ -5,7 +5,6 @@
  * the namespaces come from a pidfd. */
 #include "backend/lxc/lxc-internal.h"
 
-#include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
 #include "init/plan.h"
@@ -15,7 +14,6 @@
 #include <grp.h>
 #include <linux/ioprio.h>
 #include <linux/magic.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -25,32 +23,18 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
-static const struct {
-        const char *type, *file;
-        int flag;
-} namespaces[] = {
-        { "user", "user", CLONE_NEWUSER }, /* first: it gives the right to join the others */
-        { "mount", "mnt", CLONE_NEWNS },
-        { "pid", "pid", CLONE_NEWPID },
-        { "network", "net", CLONE_NEWNET },
-        { "ipc", "ipc", CLONE_NEWIPC },
-        { "uts", "uts", CLONE_NEWUTS },
-        { "cgroup", "cgroup", CLONE_NEWCGROUP },
-        { "time", "time", CLONE_NEWTIME },
-};
-
 int lxc_ns_of(pid_t pid)
 {
         int flags = 0;
 
-        for (size_t i = 0; i < NXC_ARRAY_SIZE(namespaces); i++) {
+        for (size_t i = 0; i < LXC_NS_KINDS; i++) {
                 char theirs[64], ours[64];
                 struct stat a, b;
 
-                snprintf(theirs, sizeof(theirs), "/proc/%d/ns/%s", (int)pid, namespaces[i].file);
-                snprintf(ours, sizeof(ours), "/proc/self/ns/%s", namespaces[i].file);
+                snprintf(theirs, sizeof(theirs), "/proc/%d/ns/%s", (int)pid, lxc_ns_kinds[i].file);
+                snprintf(ours, sizeof(ours), "/proc/self/ns/%s", lxc_ns_kinds[i].file);
                 if (stat(theirs, &a) == 0 && stat(ours, &b) == 0 && a.st_ino != b.st_ino)
-                        flags |= namespaces[i].flag;
+                        flags |= lxc_ns_kinds[i].flag;
         }
         return flags;
 }
@@ -223,7 +207,7 @@ __attribute__((noreturn)) static void first(const struct child *c)
         _exit(0);
 }
 
-static void reap(pid_t pid)
+void lxc_reap(pid_t pid)
 {
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                 ;
@@ -258,7 +242,7 @@ int lxc_enter(const struct lxc_enter *e, int (*fn)(void *arg, int report_fd, str
         }
         nxc_closep(&report[1]);
         nxc_closep(&pids[1]);
-        reap(helper);
+        lxc_reap(helper);
         if (read(pids[0], &pid, sizeof(pid)) != sizeof(pid)) {
                 r = lxc_report_read(report[0], err);
                 if (r >= 0)
@@ -289,6 +273,24 @@ int lxc_entered_go(struct lxc_entered *e, struct nxc_error *err)
         nxc_closep(&e->go_fd);
         nxc_closep(&e->report_fd);
         return r < 0 ? r : 0;
+}
+
+int lxc_run_inside(pid_t init, int (*fn)(void *arg, int report_fd, struct nxc_error *err), void *arg,
+        struct nxc_error *err)
+{
+        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, init, 0);
+        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(init) };
+        struct lxc_entered child = LXC_ENTERED_INIT;
+        int r;
+
+        if (pidfd < 0)
+                return nxc_fail(err, errno, "open process %d", (int)init);
+        r = lxc_enter(&e, fn, arg, &child, err);
+        if (r < 0)
+                return r;
+        r = lxc_entered_go(&child, err);
+        lxc_reap(child.pid);
+        return r;
 }
 
 /* ---- from outside */

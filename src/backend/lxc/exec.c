@@ -2,22 +2,17 @@
  * nexcage-init as the container's first was. Nothing of the container's files is read for it. */
 #include "backend/lxc/lxc-internal.h"
 
-#include "backend/seccomp-internal.h"
-#include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
 #include "core/process.h"
-#include "core/publish.h"
-#include "sys/cgroup.h"
+#include "oci/compose.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 enum { FD_INIT, FD_PLAN, FD_REPORT, FD_CONSOLE, N_FDS };
 
@@ -63,16 +58,6 @@ static int become_init(void *arg, int report_fd, struct nxc_error *err)
         return nxc_fail_kind(err, NXC_ERR_LXC, errno, "execute nexcage-init");
 }
 
-static uint64_t bounding_set(void)
-{
-        uint64_t set = 0;
-
-        for (unsigned cap = 0; cap < 64; cap++)
-                if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-                        set |= 1ull << cap;
-        return set;
-}
-
 static int make_plan(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_fd,
         struct nxc_error *err)
 {
@@ -80,42 +65,28 @@ static int make_plan(const struct nxc_backend_target *t, const struct nxc_backen
                             *keyring = nxc_strf("_ses.%s", t->id);
         _cleanup_buf_ struct nxc_buf plan = { 0 };
         _cleanup_json_ json_t *spec = NULL;
-        _cleanup_free_ void *program = NULL;
-        const json_t *seccomp;
         struct lxc_plan_opts o = { .process = e->process,
                 .listen_fd = -EBADF,
                 .stdio_fd = -EBADF,
                 .console_fd = number_of(e, FD_CONSOLE),
                 .keep_fds = e->preserve_fds,
-                .available_caps = bounding_set() };
+                .available_caps = nxc_caps_bounding() };
         int r = path && keyring ? nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err)
                                 : nxc_oom(err);
 
         if (r < 0)
                 return r;
         o.keyring = keyring;
-        seccomp = nxc_json_get(spec, "linux.seccomp");
-        if (json_is_object(seccomp))
-                r = nxc_seccomp_compile(seccomp, &program, &o.seccomp_len, &o.seccomp_flags, err);
-        o.seccomp = program;
+        r = lxc_plan_seccomp(spec, &o, err);
         if (r == 0)
                 r = lxc_plan(&o, &plan, err);
         return r < 0 ? r : lxc_seal_plan(&plan, ret_fd, err);
 }
 
-static int publish_pid(const char *path, pid_t pid, struct nxc_error *err)
-{
-        char text[16];
-
-        snprintf(text, sizeof(text), "%d", (int)pid);
-        return nxc_publish_at(AT_FDCWD, path, text, strlen(text), 0644, 0, err);
-}
-
 static void end(pid_t pid)
 {
         kill(pid, SIGKILL); /* a child of ours: its PID is its own until it is waited for */
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
+        lxc_reap(pid);
 }
 
 struct terminal {
@@ -219,7 +190,7 @@ int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *
                 r = lxc_entered_go(&child, err);
         /* Whoever reads it finds the program there, not what is to become it. */
         if (r == 0 && e->pid_file)
-                r = publish_pid(e->pid_file, child.pid, err);
+                r = lxc_publish_pid(e->pid_file, child.pid, err);
         if (r == 0 && term.ours >= 0)
                 r = lxc_receive_master(term.ours, &term.master, err);
         if (r < 0 && child.pid > 0)

@@ -1,8 +1,9 @@
-/* The memory files of nexcage-init, and the socket it waits on. */
+/* The memory files of nexcage-init, the socket it waits on, and the PID file. */
 #include "backend/lxc/lxc-internal.h"
 
 #include "core/fs.h"
 #include "core/path.h"
+#include "core/publish.h"
 #include "init/plan.h"
 
 #include <fcntl.h>
@@ -82,6 +83,14 @@ int lxc_seal_plan(const struct nxc_buf *plan, int *ret_fd, struct nxc_error *err
                 return nxc_fail(err, errno, "seal the plan");
         *ret_fd = TAKE_FD(fd);
         return 0;
+}
+
+int lxc_publish_pid(const char *path, pid_t pid, struct nxc_error *err)
+{
+        char text[16];
+
+        snprintf(text, sizeof(text), "%d", (int)pid);
+        return nxc_publish_at(AT_FDCWD, path, text, strlen(text), 0644, 0, err);
 }
 
 /* Paths of sockets are short, those of files are not: through the directory's descriptor. */

@@ -2,16 +2,16 @@
  * its symbols come first for liblxc, and for nobody else in the process).
  *
  * - syscall: liblxc clones the init with clone3 (or clone). CLONE_PARENT makes the init a child of the
- * process that called create, and so in the end of the engine, which alone gets its true exit status.
- * Namespaces by path are joined for the time of the clone: the init is in them from its beginning, and the
- * monitor stays where it is.
+ *   process that called create, and so in the end of the engine, which alone gets its true exit status.
+ *   Namespaces by path are joined for the time of the clone: the init is in them from its beginning, and the
+ *   monitor stays where it is.
  * - waitid, waitpid: the monitor has no such child then. A pidfd answers in their place that it has ended; a
- * thread queues the SIGCHLD that liblxc's loop waits for.
+ *   thread queues the SIGCHLD that liblxc's loop waits for.
  * - setresuid, setresgid, setgroups, getuid, getgid: in a user namespace the init goes on as the host's
- * root, who may pass the state directory, until it executes nexcage-init.
+ *   root, who may pass the state directory, until it executes nexcage-init.
  * - fchown: liblxc would give the state directory to the container's root.
  * - execvp: the init is executed from a memory file, by descriptor: no path of the container is used or
- * shown.
+ *   shown.
  *
  * Outside of the monitor they pass everything on. Where liblxc should not call one of them any more, create
  * sees that the init is not its child and fails. */
@@ -45,8 +45,6 @@ static int init_pidfd = -EBADF;
 typedef long (*syscall_fn)(long, ...);
 typedef int (*waitid_fn)(idtype_t, id_t, siginfo_t *, int);
 typedef pid_t (*waitpid_fn)(pid_t, int *, int);
-typedef unsigned (*getid_fn)(void);
-typedef int (*fchown_fn)(int, uid_t, gid_t);
 typedef int (*execvp_fn)(const char *, char *const *);
 
 static void *real(const char *name)
@@ -108,8 +106,8 @@ static void init_was_cloned(pid_t pid)
         for (size_t i = 0; i < NXC_ARRAY_SIZE(lever.close_fds); i++)
                 if (lever.close_fds[i] >= 0)
                         close(lever.close_fds[i]);
-        for (int fd = lever.close_from; fd < lever.close_to; fd++)
-                close(fd);
+        for (size_t i = 0; i < lever.n_paths; i++)
+                close(lever.paths[i].fd);
         for (int fd = 3; fd < 3 + lever.keep_fds; fd++)
                 close(fd);
         pthread_attr_init(&attr);
@@ -122,41 +120,25 @@ static void init_was_cloned(pid_t pid)
         errno = saved;
 }
 
-static const char *own_file(int flag)
-{
-        static const struct {
-                int flag;
-                const char *path;
-        } files[] = {
-                { CLONE_NEWPID, "/proc/self/ns/pid" },
-                { CLONE_NEWNET, "/proc/self/ns/net" },
-                { CLONE_NEWIPC, "/proc/self/ns/ipc" },
-                { CLONE_NEWUTS, "/proc/self/ns/uts" },
-                { CLONE_NEWCGROUP, "/proc/self/ns/cgroup" },
-                { CLONE_NEWTIME, "/proc/self/ns/time" },
-        };
-
-        for (size_t i = 0; i < NXC_ARRAY_SIZE(files); i++)
-                if (files[i].flag == flag)
-                        return files[i].path;
-        return "/nosuch";
-}
-
 /* own: where to come back to. */
-static int join_paths(int own[LXC_MAX_PATHS])
+static int join_paths(int own[LXC_NS_KINDS])
 {
+        for (size_t i = 0; i < lever.n_paths; i++) {
+                char path[64];
+
+                snprintf(path, sizeof(path), "/proc/self/ns/%s", lever.paths[i].kind->file);
+                own[i] = open(path, O_RDONLY | O_CLOEXEC);
+        }
         for (size_t i = 0; i < lever.n_paths; i++)
-                own[i] = open(own_file(lever.paths[i].flag), O_RDONLY | O_CLOEXEC);
-        for (size_t i = 0; i < lever.n_paths; i++)
-                if (own[i] < 0 || setns(lever.paths[i].fd, lever.paths[i].flag) < 0)
+                if (own[i] < 0 || setns(lever.paths[i].fd, lever.paths[i].kind->flag) < 0)
                         return -1;
         return 0;
 }
 
-static void leave_paths(const int own[LXC_MAX_PATHS])
+static void leave_paths(const int own[LXC_NS_KINDS])
 {
         for (size_t i = 0; i < lever.n_paths; i++) {
-                if (setns(own[i], lever.paths[i].flag) < 0)
+                if (setns(own[i], lever.paths[i].kind->flag) < 0)
                         abort(); /* create sees its end */
                 close(own[i]);
         }
@@ -165,7 +147,7 @@ static void leave_paths(const int own[LXC_MAX_PATHS])
 static long clone_init(long number, long a[6])
 {
         struct clone_args args = { 0 };
-        int own[LXC_MAX_PATHS];
+        int own[LXC_NS_KINDS];
         long pid;
 
         if (join_paths(own) < 0)
@@ -279,17 +261,17 @@ int setgroups(size_t n, const gid_t *list)
 /* liblxc sends them along with messages, and the kernel takes none that the namespace does not map. */
 uid_t getuid(void)
 {
-        return is_init ? 0 : ((getid_fn)real("getuid"))();
+        return is_init ? 0 : (uid_t)real_syscall()(SYS_getuid);
 }
 
 gid_t getgid(void)
 {
-        return is_init ? 0 : ((getid_fn)real("getgid"))();
+        return is_init ? 0 : (gid_t)real_syscall()(SYS_getgid);
 }
 
 int fchown(int fd, uid_t owner, gid_t group)
 {
-        return is_set ? 0 : ((fchown_fn)real("fchown"))(fd, owner, group);
+        return is_set ? 0 : (int)real_syscall()(SYS_fchown, fd, owner, group);
 }
 
 int execvp(const char *file, char *const *argv)

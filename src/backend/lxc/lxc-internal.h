@@ -48,11 +48,11 @@ int lxc_items_add(struct lxc_items *items, struct nxc_error *err, const char *ke
 int lxc_resources(const json_t *resources, bool v2, struct lxc_items *ret, struct nxc_error *err);
 
 struct lxc_config_opts {
-        const char *id, *state_dir, *rootfs;
+        const char *state_dir, *rootfs;
         const char *cgroup;         /* relative to the root of each hierarchy */
         const char *monitor_cgroup; /* the same, of liblxc's monitor */
         int hook_fd, sync_fd;       /* numbers in the monitor: nexcage-init, and what its hook waits on */
-        bool v2, hybrid;
+        bool v2;
         bool no_new_keyring;
 };
 /* The whole configuration of a container for liblxc. */
@@ -61,6 +61,23 @@ int lxc_config(
 /* "/a/b" or "slice:prefix:name" of linux.cgroupsPath, or the default, without the leading slash.
  * malloc'ed. */
 int lxc_cgroup_path(const json_t *spec, const char *id, char **ret, struct nxc_error *err);
+
+/* The kinds of namespaces. */
+struct lxc_ns_kind {
+        const char *type; /* in config.json */
+        const char *file; /* in /proc/PID/ns; so liblxc calls it, too */
+        int flag;         /* CLONE_NEW* */
+};
+#define LXC_NS_KINDS 8
+extern const struct lxc_ns_kind lxc_ns_kinds[LXC_NS_KINDS];
+const struct lxc_ns_kind *lxc_ns_kind_find(const char *type); /* or NULL */
+/* The namespace of a type in the spec, or NULL. */
+const json_t *lxc_ns_find(const json_t *spec, const char *type);
+/* One by path, opened. */
+struct lxc_ns_path {
+        const struct lxc_ns_kind *kind;
+        int fd;
+};
 
 struct lxc_plan_opts {
         const json_t *process;
@@ -77,28 +94,14 @@ struct lxc_plan_opts {
         unsigned seccomp_flags;
         const char *keyring; /* exec: a session keyring of its own; or NULL */
 };
-#define LXC_MAX_PATHS 8 /* of namespaces: there are that many kinds */
-struct lxc_ns_path {
-        int fd, flag;
-        const char *type; /* as in config.json */
-};
 /* The records for nexcage-init, see src/init/plan.h. */
 int lxc_plan(const struct lxc_plan_opts *o, struct nxc_buf *ret, struct nxc_error *err);
 
-/* CLONE_NEW* of a namespace type; 0: unknown. */
-int lxc_ns_flag(const char *type);
-/* The namespace of a type in the spec, or NULL. */
-const json_t *lxc_ns_find(const json_t *spec, const char *type);
+/* Fills in what linux.seccomp is compiled to (module.c). Borrowed until the next call with another spec: to
+ * compile takes long, and check_spec and create want the same. */
+int lxc_plan_seccomp(const json_t *spec, struct lxc_plan_opts *o, struct nxc_error *err);
 
 /* properties.c: what of a spec cannot be honoured. */
-struct lxc_property {
-        const char *path;  /* as refuse.c of ocicli has them: "a.b", "a[].b" */
-        const char *match; /* "=x", "^x", or NULL */
-        const char *how;   /* "lxc.uts.name", "nexcage-init", ...; NULL: refused */
-        const char *why;   /* of a refusal */
-};
-extern const struct lxc_property lxc_properties[];
-extern const size_t lxc_n_properties;
 /* The table as JSON, a new reference; and docs/lxc-properties.md. */
 int lxc_properties_json(json_t **ret, struct nxc_error *err);
 int lxc_properties_document(struct nxc_buf *out);
@@ -125,6 +128,10 @@ int lxc_enter(const struct lxc_enter *e, int (*fn)(void *arg, int report_fd, str
         void *arg, struct lxc_entered *ret, struct nxc_error *err);
 /* Lets it run, waits for the first report or the end of the descriptor: 0 when nothing bad came. */
 int lxc_entered_go(struct lxc_entered *e, struct nxc_error *err);
+/* All of it, for what ends by itself: enters, lets it run, and waits for it and its report. */
+int lxc_run_inside(pid_t init, int (*fn)(void *arg, int report_fd, struct nxc_error *err), void *arg,
+        struct nxc_error *err);
+void lxc_reap(pid_t pid); /* waits for a child's end */
 /* Reads one report: 1: it was an OK, 0: end of file, negative: the error that was reported. */
 int lxc_report_read(int fd, struct nxc_error *err);
 void lxc_report_write(int fd, const struct nxc_error *err);
@@ -140,7 +147,7 @@ int lxc_ns_of(pid_t pid);
 /* In a child that has joined a user namespace, where it is nobody yet. */
 int lxc_become_root(struct nxc_error *err);
 
-/* ---- setup.c, mounts.c, devices.c: the root, from inside the container's mount namespace */
+/* ---- mounts.c, devices.c: the root, from inside the container's mount namespace */
 struct lxc_mounts; /* prepared on the host */
 /* bundle: where relative sources begin; cgroups: the container's directories, known when mounts are made.
  * Borrowed. */
@@ -151,17 +158,18 @@ int lxc_mounts_make(const struct lxc_mounts *m, int root_fd, struct nxc_error *e
 int lxc_devices_make(const json_t *spec, int root_fd, struct nxc_error *err);
 int lxc_paths_cover(const json_t *spec, int root_fd, struct nxc_error *err); /* masked and read-only ones */
 int lxc_sysctls_set(const json_t *spec, struct nxc_error *err);
+/* A detached mount on a target, both by descriptor. 0 or -errno. */
+int lxc_attach_mount(int mount_fd, int target_fd);
 /* mkdir -p, or an empty file, in the root, links resolved within it; an O_PATH descriptor. */
 int lxc_make_target(int root_fd, const char *path, bool is_dir, int *ret_fd);
 
 /* ---- lever.c: what liblxc's monitor needs from us in its process */
 struct lxc_lever {
-        int init_fd;              /* nexcage-init, to be executed by liblxc under the name LXC_INIT_NAME */
-        int pid_fd;               /* where the init's PID is written */
-        int close_fds[16];        /* what only the init needs, -1: none */
-        int close_from, close_to; /* the same */
-        int keep_fds;             /* 3..2+n are the container's alone as well */
-        struct lxc_ns_path paths[LXC_MAX_PATHS];
+        int init_fd;       /* nexcage-init, to be executed by liblxc under the name LXC_INIT_NAME */
+        int pid_fd;        /* where the init's PID is written */
+        int close_fds[16]; /* what only the init needs, -1: none */
+        int keep_fds;      /* 3..2+n are the container's alone as well */
+        struct lxc_ns_path paths[LXC_NS_KINDS];
         size_t n_paths;
         bool userns;
 };
@@ -172,6 +180,9 @@ void lxc_lever_set(const struct lxc_lever *lever);
 int lxc_create(
         const struct nxc_backend_target *t, const struct nxc_backend_create *c, struct nxc_error *err);
 int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err);
+/* What start does once it knows config.json and the init; run knows both. */
+int lxc_start_init(
+        const struct nxc_backend_target *t, const json_t *spec, pid_t init, struct nxc_error *err);
 int lxc_run(const struct nxc_backend_target *t, const struct nxc_backend_create *c, int *ret_code,
         struct nxc_error *err);
 int lxc_exec(const struct nxc_backend_target *t, const struct nxc_backend_exec *e, int *ret_code,
@@ -180,10 +191,11 @@ int lxc_pause(const struct nxc_backend_target *t, struct nxc_error *err);
 int lxc_resume(const struct nxc_backend_target *t, struct nxc_error *err);
 int lxc_update(const struct nxc_backend_target *t, json_t *resources, struct nxc_error *err);
 
-/* files.c: the two memory files that nexcage-init needs */
+/* files.c: the two memory files that nexcage-init needs, its socket, and the PID file */
 int lxc_open_init(int *ret_fd, struct nxc_error *err);
 int lxc_seal_plan(const struct nxc_buf *plan, int *ret_fd, struct nxc_error *err);
 int lxc_connect(const char *path, int *ret_fd, struct nxc_error *err);
+int lxc_publish_pid(const char *path, pid_t pid, struct nxc_error *err);
 
 /* terminal.c: ours and the container's */
 int lxc_foreground(pid_t pid, int master_fd, int *ret_code, struct nxc_error *err);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/backend-ops.h"
+#include "hooks/hooks.h"
 
 #include <stdint.h>
 
@@ -31,3 +32,7 @@ void lxc_end_monitor(const struct lxc_record *rec, int patience_ms);
  * negative. */
 int lxc_hold_monitor_cgroups(void);
 int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error *err);
+/* Those of config.json at one point; the state that they get says this status, and pid (0: it has ended) as
+ * the init. After the container's end they can only warn. */
+int lxc_run_hooks(const struct nxc_backend_target *t, const json_t *spec, enum nxc_hook_point point,
+        const char *status, pid_t pid, struct nxc_error *err);

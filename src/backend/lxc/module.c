@@ -2,16 +2,11 @@
 #include "backend/lxc/lxc-internal.h"
 
 #include "backend/seccomp-internal.h"
+#include "core/json.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <lxc/lxccontainer.h>
-#include <lxc/version.h>
 #include <string.h>
-
-#ifndef RTLD_DI_LINKMAP
-#define RTLD_DI_LINKMAP 2
-#endif
 
 static int check_cgroups(struct nxc_error *err)
 {
@@ -40,17 +35,40 @@ static int probe(bool full, struct nxc_backend_info *ret, struct nxc_error *err)
         return 0;
 }
 
+int lxc_plan_seccomp(const json_t *spec, struct lxc_plan_opts *o, struct nxc_error *err)
+{
+        static json_t *compiled; /* a reference: no other object gets its address */
+        static void *program;
+        static size_t len;
+        static unsigned flags;
+        json_t *seccomp = nxc_json_get(spec, "linux.seccomp");
+        int r;
+
+        if (!json_is_object(seccomp))
+                return 0;
+        if (seccomp != compiled) {
+                json_decref(compiled);
+                compiled = NULL;
+                nxc_freep(&program);
+                r = nxc_seccomp_compile(seccomp, &program, &len, &flags, err);
+                if (r < 0)
+                        return r;
+                compiled = json_incref(seccomp);
+        }
+        o->seccomp = program;
+        o->seccomp_len = len;
+        o->seccomp_flags = flags;
+        return 0;
+}
+
 static int check_spec(const struct nxc_spec *spec, struct nxc_error *err)
 {
-        const json_t *seccomp = json_object_get(json_object_get(nxc_spec_json(spec), "linux"), "seccomp");
-        _cleanup_free_ void *program = NULL;
         _cleanup_free_ char *cgroup = NULL;
-        unsigned flags;
-        size_t len;
+        struct lxc_plan_opts o = { 0 };
         int r = lxc_check_document(nxc_spec_json(spec), err);
 
-        if (r == 0 && json_is_object(seccomp))
-                r = nxc_seccomp_compile(seccomp, &program, &len, &flags, err);
+        if (r == 0)
+                r = lxc_plan_seccomp(nxc_spec_json(spec), &o, err);
         if (r == 0)
                 r = lxc_cgroup_path(nxc_spec_json(spec), "x", &cgroup, err);
         return r;

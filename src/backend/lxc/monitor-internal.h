@@ -22,7 +22,7 @@ struct lxc_monitor {
         const struct lxc_items *items;
         int fds[LXC_MONITOR_FDS];
         int keep_fds;
-        struct lxc_ns_path paths[LXC_MAX_PATHS]; /* they follow the descriptors above */
+        struct lxc_ns_path paths[LXC_NS_KINDS]; /* they follow the descriptors above */
         size_t n_paths;
         bool debug, userns;
 };

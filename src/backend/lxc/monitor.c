@@ -1,13 +1,10 @@
 /* The monitor: a child of create that is liblxc's from here on. */
 #include "backend/lxc/monitor-internal.h"
 
-#include "core/fs.h"
-#include "core/path.h"
+#include "core/str.h"
 
 #include <fcntl.h>
 #include <lxc/lxccontainer.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,7 +14,7 @@
 static int arrange(struct lxc_monitor *m)
 {
         int base = 3 + m->keep_fds, n = LXC_MONITOR_FDS + (int)m->n_paths;
-        int moved[LXC_MONITOR_FDS + LXC_MAX_PATHS];
+        int moved[LXC_MONITOR_FDS + LXC_NS_KINDS];
 
         for (int i = 0; i < n; i++) {
                 int fd = i < LXC_MONITOR_FDS ? m->fds[i] : m->paths[i - LXC_MONITOR_FDS].fd;
@@ -117,8 +114,6 @@ void lxc_monitor_run(struct lxc_monitor *m)
         for (int i = 0; i < LXC_MONITOR_FDS; i++)
                 if (i != LXC_FD_PID && m->fds[i] >= 0) /* a number that is free is liblxc's by then */
                         lever.close_fds[n++] = lxc_monitor_number(m, i);
-        lever.close_from = lxc_monitor_number(m, LXC_MONITOR_FDS);
-        lever.close_to = lever.close_from + (int)m->n_paths;
         lever.keep_fds = m->keep_fds;
         lever.userns = m->userns;
         lever.n_paths = m->n_paths;

@@ -9,18 +9,14 @@
 #include "core/json.h"
 #include "core/path.h"
 #include "sys/cgroup.h"
+#include "sys/idmap.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/mount.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
-#include <sys/wait.h>
 
 enum special { NOTHING, BIND, RBIND, TMPCOPYUP, IDMAP, RIDMAP, PROPAGATION, IGNORED };
 
@@ -175,69 +171,11 @@ static int parse_option(struct one_mount *m, const char *text, bool *idmap, bool
         return o->fs_flag ? nxc_strv_add(&m->data, o->fs_flag) : 0;
 }
 
-static int write_map(pid_t pid, const char *file, const json_t *list, struct nxc_error *err)
-{
-        _cleanup_buf_ struct nxc_buf text = { 0 };
-        _cleanup_close_ int fd = -EBADF;
-        const json_t *map;
-        char path[64];
-        size_t i;
-
-        json_array_foreach ((json_t *)list, i, map)
-                if (nxc_buf_printf(&text, "%lld %lld %lld\n",
-                            (long long)json_integer_value(json_object_get(map, "containerID")),
-                            (long long)json_integer_value(json_object_get(map, "hostID")),
-                            (long long)json_integer_value(json_object_get(map, "size"))) < 0)
-                        return nxc_oom(err);
-        snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len)
-                return nxc_fail(err, errno, "write the id mappings of a mount");
-        return 0;
-}
-
-/* A user namespace with the mappings, for MOUNT_ATTR_IDMAP: that of a child which only waits to be ended. */
-static int open_userns(const json_t *uids, const json_t *gids, int *ret_fd, struct nxc_error *err)
-{
-        int ready[2];
-        pid_t pid;
-        char path[64], c;
-        int r = 0;
-
-        if (pipe2(ready, O_CLOEXEC) < 0)
-                return nxc_fail(err, errno, "make a pipe");
-        pid = fork();
-        if (pid == 0) {
-                if (unshare(CLONE_NEWUSER) < 0 || write(ready[1], "r", 1) != 1)
-                        _exit(1);
-                for (;;)
-                        pause();
-        }
-        close(ready[1]);
-        if (pid < 0 || read(ready[0], &c, 1) != 1)
-                r = nxc_fail(err, errno ? errno : EPERM, "make a user namespace for a mount's id mappings");
-        close(ready[0]);
-        if (r == 0)
-                r = write_map(pid, "uid_map", uids, err);
-        if (r == 0)
-                r = write_map(pid, "gid_map", gids, err);
-        if (r == 0) {
-                snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-                *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
-                if (*ret_fd < 0)
-                        r = nxc_fail(err, errno, "open the user namespace of a mount");
-        }
-        if (pid > 0) {
-                kill(pid, SIGKILL);
-                waitpid(pid, NULL, 0);
-        }
-        return r;
-}
-
 static int map_ids(
         struct one_mount *m, const json_t *spec, const json_t *j, bool recursive, struct nxc_error *err)
 {
         const json_t *uids = json_object_get(j, "uidMappings"), *gids = json_object_get(j, "gidMappings");
+        _cleanup_(nxc_idmap_freep) struct nxc_idmap *map = NULL;
         _cleanup_close_ int userns = -EBADF;
         int r;
 
@@ -249,9 +187,11 @@ static int map_ids(
                 return nxc_fail_kind(err, NXC_ERR_INVALID_SPEC, 0,
                         "config.json: mount '%s' is to be mapped, but there are no mappings",
                         m->destination);
-        r = open_userns(uids, gids, &userns, err);
+        r = nxc_idmap_parse(uids, gids, &map, err);
+        if (r == 0)
+                r = nxc_idmap_open(map, &userns, err);
         if (r < 0)
-                return r;
+                return nxc_error_wrap(err, "mount '%s'", m->destination);
         r = set_attributes(m->tree_fd, recursive,
                 (struct mount_attr){ .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns });
         return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "map the ids of mount '%s'", m->destination) : 0;
@@ -411,7 +351,7 @@ int lxc_make_target(int root_fd, const char *path, bool is_dir, int *ret_fd)
         return 0;
 }
 
-static int attach(int mount_fd, int target_fd)
+int lxc_attach_mount(int mount_fd, int target_fd)
 {
         return syscall(SYS_move_mount, mount_fd, "", target_fd, "",
                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
@@ -530,7 +470,7 @@ static int mount_hierarchy(const struct lxc_mounts *all, const struct cgroup_hie
         if (mkdirat(tmpfs, h->name, 0755) < 0 ||
                 (dir = openat(tmpfs, h->name, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return nxc_fail(err, errno, "make the directory of cgroup %s", h->name);
-        r = attach(mnt, dir);
+        r = lxc_attach_mount(mnt, dir);
         if (r < 0)
                 return nxc_fail(err, -r, "mount cgroup %s", h->name);
         for (const char *p = h->name, *comma; (comma = strchr(p, ',')); p = comma + 1) {
@@ -553,14 +493,14 @@ static int mount_cgroups(
 
         if (nxc_cgroup_mode() == NXC_CGROUP_V2) {
                 r = open_hierarchy(all, &v2, m->set, &tmpfs, err);
-                if (r == 0 && (r = attach(tmpfs, target)) < 0)
+                if (r == 0 && (r = lxc_attach_mount(tmpfs, target)) < 0)
                         r = nxc_fail(err, -r, "mount '%s'", m->destination);
                 return r;
         }
         if (nxc_strv_add(&mode, "mode=755") < 0)
                 return nxc_oom(err);
         r = new_fs("tmpfs", "tmpfs", &mode, m->set & ~(uint64_t)MOUNT_ATTR_RDONLY, &tmpfs, err);
-        if (r == 0 && (r = attach(tmpfs, target)) < 0)
+        if (r == 0 && (r = lxc_attach_mount(tmpfs, target)) < 0)
                 r = nxc_fail(err, -r, "mount '%s'", m->destination);
         for (size_t i = 0; r == 0 && i < all->n_hierarchies; i++)
                 /* One that the host has not mounted has no directory to bind. */
@@ -611,14 +551,14 @@ static int make_one(
         if (r < 0)
                 return nxc_fail_kind(err, NXC_ERR_LXC, -r, "make the mount point '%s'", m->destination);
         if (m->is_bind) {
-                r = attach(m->tree_fd, target);
+                r = lxc_attach_mount(m->tree_fd, target);
                 return r < 0 ? nxc_fail_kind(
                                        err, NXC_ERR_LXC, -r, "mount '%s' on '%s'", m->source, m->destination)
                              : 0;
         }
         if (nxc_streq(m->type, "cgroup") || nxc_streq(m->type, "cgroup2"))
                 return mount_cgroups(all, m, target, err);
-        r = new_fs(m->type, m->source, &m->data, m->copies_up ? 0 : m->set & ~(uint64_t)0, &mnt, err);
+        r = new_fs(m->type, m->source, &m->data, m->copies_up ? 0 : m->set, &mnt, err);
         if (r == 0 && m->copies_up)
                 r = copy_up(target, mnt, m->destination, err);
         if (r == 0 && m->copies_up &&
@@ -628,9 +568,10 @@ static int make_one(
                 (r = set_attributes(mnt, m->propagation & MS_REC,
                          (struct mount_attr){ .propagation = m->propagation & ~(uint64_t)MS_REC })) < 0)
                 r = nxc_fail(err, -r, "set the propagation of mount '%s'", m->destination);
-        if (r == 0 && (r = attach(mnt, target)) < 0)
-                r = nxc_fail_kind(err, NXC_ERR_LXC, -r, "mount '%s'", m->destination);
-        return r < 0 ? nxc_error_wrap(err, "mount '%s'", m->destination) : 0;
+        if (r < 0)
+                return nxc_error_wrap(err, "mount '%s'", m->destination);
+        r = lxc_attach_mount(mnt, target);
+        return r < 0 ? nxc_fail_kind(err, NXC_ERR_LXC, -r, "mount '%s'", m->destination) : 0;
 }
 
 int lxc_mounts_make(const struct lxc_mounts *m, int root_fd, struct nxc_error *err)

@@ -7,7 +7,6 @@
 #include "init/plan.h"
 #include "oci/compose.h"
 
-#include <linux/sched.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mount.h>

@@ -7,8 +7,6 @@
 #include "core/json.h"
 #include "core/str.h"
 
-#include <string.h>
-
 #define SETTING(path, key)                       \
         {                                        \
                 path, NULL, "liblxc: " key, NULL \
@@ -31,7 +29,11 @@
         }
 
 /* clang-format off */
-const struct lxc_property lxc_properties[] = {
+static const struct property {
+        const char *path, *match; /* of nxc_json_has; or what is_there knows of namespaces */
+        const char *how;          /* "lxc.uts.name", "nexcage-init", ...; NULL: refused */
+        const char *why;          /* of a refusal */
+} properties[] = {
         INIT("process.terminal"),
         INIT("process.consoleSize"),
         INIT("process.user.uid"),
@@ -111,21 +113,20 @@ const struct lxc_property lxc_properties[] = {
         REFUSED("linux.personality.flags", NULL, "the spec defines none"),
 };
 /* clang-format on */
-const size_t lxc_n_properties = NXC_ARRAY_SIZE(lxc_properties);
 
 int lxc_properties_json(json_t **ret, struct nxc_error *err)
 {
         _cleanup_json_ json_t *list = json_array();
 
-        for (size_t i = 0; i < lxc_n_properties; i++) {
-                const struct lxc_property *p = &lxc_properties[i];
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(properties); i++) {
+                const struct property *p = &properties[i];
 
                 json_array_append_new(
                         list, json_pack("{s:s, s:s*, s:s*, s:s*}", "property", p->path, "value",
                                       p->match && p->match[0] == '=' ? p->match + 1 : p->match, "by", p->how,
                                       "refused", p->why));
         }
-        if (json_array_size(list) < lxc_n_properties)
+        if (json_array_size(list) < NXC_ARRAY_SIZE(properties))
                 return nxc_oom(err);
         *ret = TAKE_PTR(list);
         return 0;
@@ -140,8 +141,8 @@ int lxc_properties_document(struct nxc_buf *out)
                 "not edit. What is refused is NotImplemented, by name, before anything is made.\n\n"
                 "| Property | Honoured by, or why it is refused |\n|---|---|\n");
 
-        for (size_t i = 0; r == 0 && i < lxc_n_properties; i++) {
-                const struct lxc_property *p = &lxc_properties[i];
+        for (size_t i = 0; r == 0 && i < NXC_ARRAY_SIZE(properties); i++) {
+                const struct property *p = &properties[i];
 
                 r = nxc_buf_printf(out, "| `%s`%s%s | %s%s |\n", p->path, p->match ? " " : "",
                         p->match ? p->match + (p->match[0] == '=') : "",
@@ -150,59 +151,16 @@ int lxc_properties_document(struct nxc_buf *out)
         return r;
 }
 
-static bool is_set(const json_t *value)
+/* What is refused of namespaces is no value at one place: "TYPE-path" is one of that type that is to be joined,
+ * "no-mount" the lack of that one. */
+static bool is_there(const json_t *doc, const struct property *p)
 {
-        const char *text = json_string_value(value);
-
-        if (json_is_object(value) || json_is_array(value))
-                return json_object_size(value) + json_array_size(value) > 0;
-        return value && !json_is_null(value) && !json_is_false(value) && !(text && !*text);
-}
-
-/* "TYPE-path": a namespace of that type that is to be joined. */
-static bool is_namespace_by_path(const json_t *ns, const char *match)
-{
-        const char *type = json_string_value(json_object_get(ns, "type"));
-        size_t n = type ? strlen(type) : 0;
-
-        return n && strncmp(match, type, n) == 0 && nxc_streq(match + n, "-path") &&
-               json_object_get(ns, "path");
-}
-
-static bool matches(const json_t *value, const char *match)
-{
-        if (!match)
-                return is_set(value);
-        if (match[0] == '=')
-                return nxc_streq(json_string_value(value), match + 1);
-        return is_namespace_by_path(value, match);
-}
-
-static bool is_there(const json_t *j, const char *path, const char *match)
-{
-        size_t n = strcspn(path, ".[");
-        _cleanup_free_ char *key = strndup(path, n);
-        const json_t *item;
-        size_t i;
-
-        if (!key)
-                return false;
-        if (n > 0)
-                j = json_object_get(j, key);
-        path += n;
-        if (nxc_starts_with(path, "[]")) {
-                path += path[2] == '.' ? 3 : 2;
-                json_array_foreach ((json_t *)j, i, item)
-                        if (*path ? is_there(item, path, match) : matches(item, match))
-                                return true;
-                return false;
-        }
-        return *path == '.' ? is_there(j, path + 1, match) : matches(j, match);
-}
-
-static bool lacks_mount_namespace(const json_t *doc)
-{
-        return json_object_get(doc, "root") && !lxc_ns_find(doc, "mount");
+        if (!nxc_streq(p->path, "linux.namespaces[]"))
+                return nxc_json_has(doc, p->path, p->match);
+        if (nxc_streq(p->match, "no-mount"))
+                return json_object_get(doc, "root") && !lxc_ns_find(doc, "mount");
+        return json_object_get(
+                lxc_ns_find(doc, nxc_streq(p->match, "user-path") ? "user" : "mount"), "path");
 }
 
 static bool maps_root(const json_t *mappings)
@@ -230,14 +188,11 @@ static int check_mappings(const json_t *doc, struct nxc_error *err)
 
 int lxc_check_document(const json_t *doc, struct nxc_error *err)
 {
-        for (size_t i = 0; i < lxc_n_properties; i++) {
-                const struct lxc_property *p = &lxc_properties[i];
+        for (size_t i = 0; i < NXC_ARRAY_SIZE(properties); i++) {
+                const struct property *p = &properties[i];
                 const char *match = p->match && p->match[0] == '=' ? p->match + 1 : p->match;
 
-                if (p->how)
-                        continue;
-                if (nxc_streq(p->match, "no-mount") ? !lacks_mount_namespace(doc)
-                                                    : !is_there(doc, p->path, p->match))
+                if (p->how || !is_there(doc, p))
                         continue;
                 return nxc_fail_kind(err, NXC_ERR_NOT_IMPLEMENTED, 0,
                         "config.json: runtime 'lxc' cannot honour %s%s%s: %s", p->path, match ? " " : "",

@@ -1,7 +1,6 @@
 /* See lxc-record-internal.h. */
 #include "backend/lxc/lxc-record-internal.h"
 
-#include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
 #include "core/publish.h"

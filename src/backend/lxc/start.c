@@ -1,90 +1,39 @@
 /* start, pause, resume, update: what changes a container that exists. */
 #include "backend/lxc/lxc-internal.h"
 
-#include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
-#include "core/str.h"
-#include "hooks/hooks.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
 #include <lxc/lxccontainer.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-
-static json_t *load_spec(const struct nxc_backend_target *t, struct nxc_error *err)
-{
-        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json");
-        json_t *spec = NULL;
-
-        if (!path)
-                nxc_oom(err);
-        else
-                nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err);
-        return spec;
-}
-
-static int run_hooks(const struct nxc_backend_target *t, json_t *spec, enum nxc_hook_point point,
-        const char *status, struct nxc_error *err)
-{
-        json_t *hooks = json_object_get(spec, "hooks");
-        struct nxc_hook_context ctx = { 0 };
-        struct nxc_backend_status st = { 0 };
-        _cleanup_json_ json_t *state = NULL;
-
-        lxc_status(t, &st, NULL);
-        ctx.state = state = json_pack("{s:s?, s:s, s:s, s:i, s:s, s:O*}", "ociVersion",
-                nxc_json_str(spec, "ociVersion"), "id", t->id, "status", status, "pid", (int)st.pid,
-                "bundle", t->bundle, "annotations", json_object_get(spec, "annotations"));
-        return state ? nxc_hooks_run(hooks, point, &ctx, err) : nxc_oom(err);
-}
 
 struct in_container {
         const struct nxc_backend_target *t;
-        json_t *spec;
+        const json_t *spec;
+        pid_t init;
 };
 
+/* In the container's namespaces and with its root, before its program runs. The state directory is not there:
+ * a file of its name is the image's. */
 static int start_container_hooks(void *arg, int report_fd, struct nxc_error *err)
 {
-        struct in_container *c = arg;
+        const struct in_container *c = arg;
         int r = lxc_ns_find(c->spec, "user") ? lxc_become_root(err) : 0;
 
-        return r < 0 ? r : run_hooks(c->t, c->spec, NXC_HOOK_START_CONTAINER, "created", err);
+        return r < 0 ? r : lxc_run_hooks(c->t, c->spec, NXC_HOOK_START_CONTAINER, "created", c->init, err);
 }
 
-/* In the container's namespaces and with its root, before its program runs. */
-static int run_inside(const struct nxc_backend_target *t, json_t *spec, pid_t init, struct nxc_error *err)
-{
-        struct in_container c = { t, spec };
-        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, init, 0);
-        struct lxc_enter e = { .pidfd = pidfd, .flags = lxc_ns_of(init) };
-        struct lxc_entered child = LXC_ENTERED_INIT;
-        int r = lxc_enter(&e, start_container_hooks, &c, &child, err);
-
-        if (r < 0)
-                return r;
-        r = lxc_entered_go(&child, err);
-        while (waitpid(child.pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return r;
-}
-
-int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err)
+int lxc_start_init(const struct nxc_backend_target *t, const json_t *spec, pid_t init, struct nxc_error *err)
 {
         _cleanup_free_ char *path = nxc_path_join(t->state_dir, LXC_START);
-        _cleanup_json_ json_t *spec = load_spec(t, err);
-        json_t *hooks = json_object_get(spec, "hooks");
+        struct in_container c = { t, spec, init };
         _cleanup_close_ int sock = -EBADF;
-        struct nxc_backend_status st;
-        int r = path ? lxc_status(t, &st, err) : nxc_oom(err);
+        int r = path ? 0 : nxc_oom(err);
 
-        if (!spec)
-                return err && err->errnum ? -err->errnum : -EINVAL;
-        if (r == 0 && nxc_hooks_exist(hooks, NXC_HOOK_START_CONTAINER))
-                r = run_inside(t, spec, st.pid, err);
+        if (r == 0 && nxc_hooks_exist(json_object_get(spec, "hooks"), NXC_HOOK_START_CONTAINER))
+                r = lxc_run_inside(init, start_container_hooks, &c, err);
         if (r == 0)
                 r = lxc_connect(path, &sock, err);
         if (r == 0)
@@ -92,9 +41,19 @@ int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err)
         if (r < 0)
                 return r;
         unlink(path);
-        return nxc_hooks_exist(hooks, NXC_HOOK_POSTSTART)
-                       ? run_hooks(t, spec, NXC_HOOK_POSTSTART, "running", err)
-                       : 0;
+        return lxc_run_hooks(t, spec, NXC_HOOK_POSTSTART, "running", init, err);
+}
+
+int lxc_start(const struct nxc_backend_target *t, struct nxc_error *err)
+{
+        _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json");
+        struct nxc_backend_status st = { 0 };
+        _cleanup_json_ json_t *spec = NULL;
+        int r = path ? nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, err) : nxc_oom(err);
+
+        if (r == 0)
+                r = lxc_status(t, &st, err);
+        return r == 0 ? lxc_start_init(t, spec, st.pid, err) : r;
 }
 
 /* ---- pause, resume */

@@ -7,7 +7,6 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/path.h"
-#include "hooks/hooks.h"
 #include "sys/cgroup.h"
 
 #include <fcntl.h>
@@ -63,7 +62,7 @@ int lxc_configuration(const struct nxc_backend_target *t, char **ret, struct nxc
                     : nxc_oom(err);
 }
 
-/* The directories of the container alone; the last two of a record are its monitor's, see create.c. */
+/* A record has the directories of the container and those of its monitor, see create.c. */
 static bool is_containers(const char *dir)
 {
         return !strstr(dir, "/nexcage.monitor/");
@@ -91,7 +90,7 @@ int lxc_kill(const struct nxc_backend_target *t, int signal, bool all, struct nx
         return nxc_kill_process(t->id, pidfd, rec.pid, signal, err);
 }
 
-/* Whether it ended in time. A child of ours that did is reaped, unless reap is not set. */
+/* Whether it ended in time. A child of ours is still to be reaped. */
 static bool await_end(int pidfd, int timeout_ms)
 {
         struct pollfd pf = { .fd = pidfd, .events = POLLIN };
@@ -176,24 +175,28 @@ static void remove_monitor_parents(const struct lxc_record *rec)
         }
 }
 
-/* They can only warn: the container is gone. */
+int lxc_run_hooks(const struct nxc_backend_target *t, const json_t *spec, enum nxc_hook_point point,
+        const char *status, pid_t pid, struct nxc_error *err)
+{
+        struct nxc_hook_context ctx = { .on_failure_continue = point == NXC_HOOK_POSTSTOP };
+        const json_t *hooks = json_object_get(spec, "hooks");
+        _cleanup_json_ json_t *state = NULL;
+
+        if (!nxc_hooks_exist(hooks, point))
+                return 0;
+        ctx.state = state = json_pack("{s:s?, s:s, s:s, s:i, s:s?, s:O*}", "ociVersion",
+                nxc_json_str(spec, "ociVersion"), "id", t->id, "status", status, "pid", (int)pid, "bundle",
+                t->bundle, "annotations", json_object_get(spec, "annotations"));
+        return state ? nxc_hooks_run(hooks, point, &ctx, err) : nxc_oom(err);
+}
+
 static void run_poststop(const struct nxc_backend_target *t)
 {
         _cleanup_free_ char *path = nxc_path_join(t->state_dir, "rt/config.json");
-        struct nxc_hook_context ctx = { .on_failure_continue = true };
-        _cleanup_json_ json_t *spec = NULL, *state = NULL;
-        const json_t *hooks;
+        _cleanup_json_ json_t *spec = NULL;
 
-        if (!path || nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, NULL) < 0)
-                return;
-        hooks = json_object_get(spec, "hooks");
-        if (!nxc_hooks_exist(hooks, NXC_HOOK_POSTSTOP))
-                return;
-        ctx.state = state = json_pack("{s:s?, s:s, s:s, s:i, s:s?, s:O*}", "ociVersion",
-                nxc_json_str(spec, "ociVersion"), "id", t->id, "status", "stopped", "pid", 0, "bundle",
-                t->bundle, "annotations", json_object_get(spec, "annotations"));
-        if (state)
-                nxc_hooks_run(hooks, NXC_HOOK_POSTSTOP, &ctx, NULL);
+        if (path && nxc_json_load_at(AT_FDCWD, path, NXC_SPEC_MAX_BYTES, &spec, NULL) == 0)
+                lxc_run_hooks(t, spec, NXC_HOOK_POSTSTOP, "stopped", 0, NULL);
 }
 
 int lxc_remove(const struct nxc_backend_target *t, bool force, struct nxc_error *err)

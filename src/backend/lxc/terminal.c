@@ -4,7 +4,6 @@
 #include "core/fs.h"
 #include "core/process.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>

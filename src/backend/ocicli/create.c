@@ -94,8 +94,6 @@ static void remove_root(const struct nxc_backend_target *t)
                 rmdir(root);
 }
 
-/* .keep needs nothing: what the runtime removes of a container that has ended is what `stopped` means for
- * us. */
 /* runc writes DIR/.NAME first, and leaves it when the disk is full. NULL when that name is somebody
  * else's. */
 static char *partial_pid_file(const char *pid_file)
@@ -108,6 +106,8 @@ static char *partial_pid_file(const char *pid_file)
         return partial;
 }
 
+/* .keep needs nothing: what the runtime removes of a container that has ended is what `stopped` means for
+ * us. */
 int ocicli_run(const struct ocicli *rt, const struct nxc_backend_target *t,
         const struct nxc_backend_create *c, int *ret_code, struct nxc_error *err)
 {

@@ -8,8 +8,6 @@
 
 #include "core/json.h"
 
-#include <string.h>
-
 #define NEVER            \
         {                \
                 -1, 0, 0 \
@@ -20,9 +18,7 @@
         }
 
 static const struct rule {
-        const char *path;  /* "a.b", "a[].b": any element */
-        const char *match; /* NULL: anything but null, false, "" and empty; "=x": the string x; "^x": one
-                              that begins so */
+        const char *path, *match; /* of nxc_json_has */
         struct ocicli_version crun, runc;
 } rules[] = {
         { "vm", NULL, NEVER, NEVER },
@@ -49,44 +45,6 @@ static const struct rule {
         { "mounts[].options[]", "^idmap", ALWAYS, { 1, 2, 0 } },
         { "mounts[].options[]", "^ridmap", { 1, 9, 0 }, { 1, 2, 0 } },
 };
-
-static bool matches(const json_t *value, const char *match)
-{
-        const char *text = json_string_value(value);
-
-        if (match && match[0] == '=')
-                return text && nxc_streq(text, match + 1);
-        if (match)
-                return text && nxc_starts_with(text, match + 1);
-        if (json_is_object(value) || json_is_array(value))
-                return json_object_size(value) + json_array_size(value) > 0;
-        return value && !json_is_null(value) && !json_is_false(value) && !(text && !*text);
-}
-
-static bool is_there(const json_t *j, const char *path, const char *match)
-{
-        char key[64];
-        size_t n = strcspn(path, ".[");
-        const json_t *item;
-        size_t i;
-
-        if (n >= sizeof(key))
-                return false;
-        memcpy(key, path, n);
-        key[n] = '\0';
-        if (n > 0)
-                j = json_object_get(j, key);
-        path += n;
-        if (nxc_starts_with(path, "[]")) {
-                path += 2;
-                path += *path == '.';
-                json_array_foreach ((json_t *)j, i, item)
-                        if (*path ? is_there(item, path, match) : matches(item, match))
-                                return true;
-                return false;
-        }
-        return *path == '.' ? is_there(j, path + 1, match) : matches(j, match);
-}
 
 static int refuse(const struct ocicli *rt, const struct rule *rule, const struct ocicli_version *has,
         struct ocicli_version wants, struct nxc_error *err)
@@ -116,7 +74,7 @@ int ocicli_refuse(const struct ocicli *rt, const json_t *doc, const struct ocicl
                 const struct rule *rule = &rules[i];
                 struct ocicli_version wants = rt == &ocicli_crun ? rule->crun : rule->runc;
 
-                if (wants.major == 0 || !is_there(doc, rule->path, rule->match))
+                if (wants.major == 0 || !nxc_json_has(doc, rule->path, rule->match))
                         continue;
                 if (!version && wants.major > 0) {
                         r = ocicli_version(rt, &has, NULL, err);

@@ -39,8 +39,7 @@ static void compare(const struct nxc_buf *got, const char *name)
 static int translate(const json_t *spec, bool v2, struct lxc_items *ret, struct nxc_error *err)
 {
         _cleanup_free_ char *cgroup = NULL;
-        struct lxc_config_opts o = { .id = "c1",
-                .monitor_cgroup = "nexcage.monitor/c1",
+        struct lxc_config_opts o = { .monitor_cgroup = "nexcage.monitor/c1",
                 .state_dir = "/run/nexcage/c1",
                 .rootfs = "/bundle/rootfs",
                 .hook_fd = 4,

@@ -126,6 +126,42 @@ static void getters(void **state)
         assert_int_equal(json_integer_value(nxc_json_get(j, "a.n")), 1);
 }
 
+static void has_looks_at_any_element(void **state)
+{
+        _cleanup_json_ json_t *j = parse("{\"a\": {\"b\": 1, \"s\": \"word\", \"l\": [\"one\", \"two\"]}, "
+                                         "\"o\": [{\"k\": \"x\"}, 1, {\"l\": [{\"m\": \"y\"}]}]}");
+
+        assert_true(nxc_json_has(j, "a.b", NULL));
+        assert_true(nxc_json_has(j, "a.s", "=word"));
+        assert_false(nxc_json_has(j, "a.s", "=wor"));
+        assert_true(nxc_json_has(j, "a.s", "^wor"));
+        assert_false(nxc_json_has(j, "a.b", "=1"));
+        assert_false(nxc_json_has(j, "a.x.b", NULL));
+        assert_true(nxc_json_has(j, "a.l[]", "=two"));
+        assert_false(nxc_json_has(j, "a.l[]", "=three"));
+        assert_true(nxc_json_has(j, "o[].k", NULL));
+        assert_true(nxc_json_has(j, "o[].l[].m", "^y"));
+        assert_false(nxc_json_has(j, "o[].m", NULL));
+        assert_false(nxc_json_has(j, "a[].b", NULL));
+        assert_false(nxc_json_has(NULL, "a[].b", "=x"));
+}
+
+static void has_counts_what_is_set(void **state)
+{
+        _cleanup_json_ json_t *j = parse("{\"off\": [null, false, \"\", {}, []], "
+                                         "\"on\": [0, true, \"x\", {\"a\": null}, [null]]}");
+        json_t *value;
+        size_t i;
+
+        assert_false(nxc_json_has(j, "off[]", NULL));
+        assert_true(nxc_json_has(j, "off[]", "="));
+        json_array_foreach (json_object_get(j, "on"), i, value) {
+                _cleanup_json_ json_t *one = json_pack("{s:O}", "k", value);
+
+                assert_true(nxc_json_has(one, "k", NULL));
+        }
+}
+
 static void load_has_a_limit(void **state)
 {
         struct temp_dir *t = *state;
@@ -205,6 +241,17 @@ static void a_lost_member_is_not_forgotten(void **state)
         assert_false(nxc_json_starved());
 }
 
+/* Who refuses by it must not let pass what it finds no memory to look at. */
+static void has_needs_no_memory(void **state)
+{
+        _cleanup_json_ json_t *j = parse("{\"a\": [{\"b\": \"x\"}]}");
+        bool once, found;
+
+        ONCE(0)
+        found = nxc_json_has(j, "a[].b", "=x");
+        assert_true(found);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -214,9 +261,12 @@ int main(void)
                 cmocka_unit_test(other_numbers_are_left_alone),
                 cmocka_unit_test(u64_is_strict),
                 cmocka_unit_test(getters),
+                cmocka_unit_test(has_looks_at_any_element),
+                cmocka_unit_test(has_counts_what_is_set),
                 with_temp_dir(load_has_a_limit),
                 cmocka_unit_test(no_memory_is_an_error),
                 cmocka_unit_test(a_lost_member_is_not_forgotten),
+                cmocka_unit_test(has_needs_no_memory),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
